@@ -1,47 +1,7 @@
 import type { Digest } from '../core/digest.ts';
-import type { Key, Literal, PrimaryKey, RowImage, RowSeen, Stamp } from '../core/model.ts';
+import type { Key, PrimaryKey, RowImage, RowSeen, Stamp } from '../core/model.ts';
+import type { Column, RowShape, Table } from '../core/table.ts';
 import type { Sql } from './sql.ts';
-
-/** One column as the database describes it. */
-export interface Column {
-  name: string;
-  /** The declared type in lower case, e.g. `varchar(120)`. */
-  type: string;
-  nullable: boolean;
-  hasDefault: boolean;
-  generated: boolean;
-  autoIncrement: boolean;
-  /** Whether it can hold a text: character types, and binary ones (`'binary'`, kept as raw bytes). */
-  text: 'text' | 'binary' | null;
-  /** In bytes, in characters; null where there is no limit. */
-  maxBytes: number | null;
-  maxChars: number | null;
-  /** E.g. `utf8mb3`; null for SQLite and binary columns. */
-  charset: string | null;
-}
-
-export interface Table {
-  name: string;
-  columns: Column[];
-  primaryKey: string[];
-  /** Column lists of unique indexes, the primary key included. */
-  uniques: string[][];
-  /** E.g. `InnoDB`; null for SQLite. */
-  engine: string | null;
-  transactional: boolean;
-  /** Tables whose rows go or change with a deleted row here (foreign keys with CASCADE, SET NULL or SET DEFAULT). */
-  cascades: { table: string; columns: string[]; references: string[]; action: string }[];
-  triggers: string[];
-}
-
-/** The part of a table a mapping looks at. */
-export interface RowShape {
-  table: string;
-  primaryKey: string[];
-  keyColumns: string[];
-  content: string;
-  where: Record<string, Literal>;
-}
 
 /** A row read whole and locked. */
 export interface LockedRow {

@@ -1,0 +1,42 @@
+import type { Literal } from './model.ts';
+
+/** One column as the database describes it. */
+export interface Column {
+  name: string;
+  /** The declared type in lower case, e.g. `varchar(120)`. */
+  type: string;
+  nullable: boolean;
+  hasDefault: boolean;
+  generated: boolean;
+  autoIncrement: boolean;
+  /** Whether it can hold a text: character types, and binary ones (`'binary'`, kept as raw bytes). */
+  text: 'text' | 'binary' | null;
+  /** In bytes, in characters; null where there is no limit. */
+  maxBytes: number | null;
+  maxChars: number | null;
+  /** E.g. `utf8mb3`; null for SQLite and binary columns. */
+  charset: string | null;
+}
+
+export interface Table {
+  name: string;
+  columns: Column[];
+  primaryKey: string[];
+  /** Column lists of unique indexes, the primary key included. */
+  uniques: string[][];
+  /** E.g. `InnoDB`; null for SQLite. */
+  engine: string | null;
+  transactional: boolean;
+  /** Tables whose rows go or change with a deleted row here (foreign keys with CASCADE, SET NULL or SET DEFAULT). */
+  cascades: { table: string; columns: string[]; references: string[]; action: string }[];
+  triggers: string[];
+}
+
+/** The part of a table a mapping looks at. */
+export interface RowShape {
+  table: string;
+  primaryKey: string[];
+  keyColumns: string[];
+  content: string;
+  where: Record<string, Literal>;
+}
