@@ -1,0 +1,49 @@
+import { read, within, type Repository } from './repository.ts';
+
+/** One record of `git status`. Letters as git has them: `.` same, `M`, `T`, `A`, `D`, `R`, `C`, `U`; `?` untracked. */
+export interface StatusEntry {
+  path: string;
+  /** The index against HEAD. */
+  index: string;
+  /** The work tree against the index. */
+  worktree: string;
+  /** The path before, where one side is a rename or copy. */
+  from: string | null;
+}
+
+/**
+ * What is staged, unstaged and untracked below `root`.
+ *
+ * @param options.indexFile the index to compare with, absolute, in place of the repository's own
+ */
+export async function status(repo: Repository, root: string, options: { indexFile?: string } = {}): Promise<StatusEntry[]> {
+  const args = ['status', '--porcelain=v2', '-z', '--find-renames', '--untracked-files=all', '--ignore-submodules=all'];
+  const { stdout } = await read(repo, [...args, ...within(root)], options);
+  return parseStatus(stdout);
+}
+
+/** Reads porcelain v2 with `-z` (git-status: "Porcelain Format Version 2"). */
+export function parseStatus(output: string): StatusEntry[] {
+  const entries: StatusEntry[] = [];
+  const tokens = output.split('\0').values();
+  for (const token of tokens) {
+    const kind = token[0];
+    if (kind === '?') {
+      // A repository nested in the tree shows as a folder; what it holds is not ours.
+      if (!token.endsWith('/')) entries.push({ path: token.slice(2), index: '?', worktree: '?', from: null });
+      continue;
+    }
+    const fields = kind === '1' ? 8 : kind === '2' ? 9 : kind === 'u' ? 10 : 0;
+    if (fields === 0) continue;
+    const from = kind === '2' ? (tokens.next().value ?? null) : null;
+    entries.push({ path: afterSpaces(token, fields), index: token[2] ?? '.', worktree: token[3] ?? '.', from });
+  }
+  return entries;
+}
+
+/** The rest of `text` after so many spaces; the rest may hold spaces itself. */
+function afterSpaces(text: string, count: number): string {
+  let start = 0;
+  for (let seen = 0; seen < count; seen += 1) start = text.indexOf(' ', start) + 1;
+  return text.slice(start);
+}
