@@ -1,5 +1,15 @@
 import { Worker } from 'node:worker_threads';
-import type { OpenOptions, Reply, Request, RunResult, SqliteRow, SqliteValue, Statement } from './protocol.ts';
+import type {
+  OpenOptions,
+  Reply,
+  Request,
+  RunResult,
+  SqliteRow,
+  SqliteValue,
+  Statement,
+  WireStatement,
+  WireValue,
+} from './protocol.ts';
 
 export type { OpenOptions, RunResult, SqliteRow, SqliteValue, Statement } from './protocol.ts';
 
@@ -46,12 +56,14 @@ export async function openSqlite(path: string, options: OpenOptions = {}): Promi
   }
   return {
     exec: async (sql) => void (await connection.ask({ kind: 'exec', sql })),
-    all: async <R extends SqliteRow>(sql: string, params: readonly SqliteValue[] = []) =>
-      (await connection.ask({ kind: 'all', sql, params: params.map(compact) })) as R[],
+    all: async <R extends SqliteRow>(sql: string, params: readonly SqliteValue[] = []) => {
+      const rows = await connection.ask({ kind: 'all', sql, params: params.map(toWire) });
+      return rowsFromWire(rows as Record<string, WireValue>[]) as R[];
+    },
     run: async (sql, params = []) =>
-      (await connection.ask({ kind: 'run', sql, params: params.map(compact) })) as RunResult,
+      (await connection.ask({ kind: 'run', sql, params: params.map(toWire) })) as RunResult,
     transaction: async (statements) =>
-      (await connection.ask({ kind: 'transaction', statements: statements.map(compactStatement) })) as RunResult[],
+      (await connection.ask({ kind: 'transaction', statements: statements.map(statementToWire) })) as RunResult[],
     close: () => connection.close(),
   };
 }
@@ -118,17 +130,29 @@ function start(): Connection {
   return { ask, end, close: () => (closing ??= close()) };
 }
 
-/** A view on a part of a larger buffer would be cloned with the whole of it. */
-function compact(value: SqliteValue): SqliteValue {
+function toWire(value: SqliteValue): WireValue {
   if (!(value instanceof Uint8Array)) return value;
-  return value.byteLength === value.buffer.byteLength ? value : new Uint8Array(value);
+  // A view on a part of a larger buffer would be cloned with the whole of it.
+  const whole = value.buffer instanceof ArrayBuffer && value.byteLength === value.buffer.byteLength;
+  return whole ? (value.buffer as ArrayBuffer) : new Uint8Array(value).buffer;
 }
 
-function compactStatement(statement: Statement): Statement {
+function statementToWire(statement: Statement): WireStatement {
   const { sql, params, rows } = statement;
   return {
     sql,
-    ...(params && { params: params.map(compact) }),
-    ...(rows && { rows: rows.map((row) => row.map(compact)) }),
+    ...(params && { params: params.map(toWire) }),
+    ...(rows && { rows: rows.map((row) => row.map(toWire)) }),
   };
+}
+
+/** In place, since the rows are nobody else's. */
+function rowsFromWire(rows: Record<string, WireValue | Uint8Array>[]): SqliteRow[] {
+  for (const row of rows) {
+    for (const name in row) {
+      const value = row[name];
+      if (value instanceof ArrayBuffer) row[name] = new Uint8Array(value);
+    }
+  }
+  return rows as SqliteRow[];
 }

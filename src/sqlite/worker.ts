@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { parentPort } from 'node:worker_threads';
 import { loadSqlite } from './load.ts';
-import type { OpenOptions, Reply, Request, RunResult, SqliteRow, SqliteValue, Statement } from './protocol.ts';
+import type { OpenOptions, Reply, Request, RunResult, SqliteValue, WireStatement, WireValue } from './protocol.ts';
 
 /** Blobs from this size on are moved to the asking thread instead of copied. */
 const TRANSFER_FROM = 64 * 1024;
@@ -91,28 +91,40 @@ function prepare(db: DatabaseSync, sql: string): StatementSync {
   return statement;
 }
 
-function all(statement: StatementSync, params: readonly SqliteValue[], transfer: ArrayBuffer[]): SqliteRow[] {
-  const rows = statement.all(...(params as SQLInputValue[])) as SqliteRow[];
+function all(
+  statement: StatementSync,
+  params: readonly WireValue[],
+  transfer: ArrayBuffer[],
+): Record<string, SqliteValue | ArrayBuffer>[] {
+  const rows = statement.all(...params.map(fromWire)) as Record<string, SqliteValue | ArrayBuffer>[];
   for (const row of rows) {
     for (const name in row) {
       const value = row[name];
       if (typeof value === 'bigint') row[name] = small(value);
-      else if (value instanceof Uint8Array && value.byteLength >= TRANSFER_FROM) transfer.push(value.buffer as ArrayBuffer);
+      else if (value instanceof Uint8Array) {
+        const bytes = value.buffer as ArrayBuffer;
+        row[name] = bytes;
+        if (bytes.byteLength >= TRANSFER_FROM) transfer.push(bytes);
+      }
     }
   }
   return rows;
 }
 
-function run(statement: StatementSync, params: readonly SqliteValue[]): RunResult {
-  const { changes, lastInsertRowid } = statement.run(...(params as SQLInputValue[]));
+function run(statement: StatementSync, params: readonly WireValue[]): RunResult {
+  const { changes, lastInsertRowid } = statement.run(...params.map(fromWire));
   return { changes: Number(changes), lastInsertRowid: small(BigInt(lastInsertRowid)) };
+}
+
+function fromWire(value: WireValue): SQLInputValue {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value;
 }
 
 function small(value: bigint): number | bigint {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }
 
-function transaction(db: DatabaseSync, list: readonly Statement[]): RunResult[] {
+function transaction(db: DatabaseSync, list: readonly WireStatement[]): RunResult[] {
   db.exec('BEGIN IMMEDIATE');
   try {
     const results = list.map(({ sql, params, rows }) => {
