@@ -1,0 +1,78 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SyncError } from '../core/errors.ts';
+import { SqliteError } from '../sqlite/thread.ts';
+
+/** Turns an error of the state's database into one a user can act on; others stay what they are. */
+export async function stateError(error: unknown, folder: string): Promise<unknown> {
+  if (!(error instanceof SqliteError)) return error;
+  const path = join(folder, 'state.db');
+  switch (primaryCode(error)) {
+    case 11: // CORRUPT
+    case 26: // NOTADB
+      return corrupt(folder, error.message, error);
+    case 5: // BUSY
+      return new SyncError('LOCKED', `Another process kept writing "${path}"`, { cause: error, hint: 'Run the command again' });
+    case 8: // READONLY
+    case 10: // IOERR
+    case 13: // FULL
+    case 14: // CANTOPEN
+      return new SyncError('IO', `Could not use "${path}": ${error.message}`, { cause: error });
+    case 19: // CONSTRAINT: a batch ended twice, or begun while another one is unfinished
+      return new SyncError('INTERNAL', `Refused to change "${path}": ${error.message}`, { cause: error });
+    default:
+      return error;
+  }
+}
+
+/** State that cannot be used, with the command that sets it aside. */
+export async function corrupt(folder: string, what: string, cause?: unknown): Promise<SyncError> {
+  return new SyncError('STATE', `The state "${join(folder, 'state.db')}" is corrupt: ${what}`, { cause, hint: await setAside(folder) });
+}
+
+/** The command that sets the state aside, and what follows from it. Names are chosen so that it overwrites nothing. */
+export async function setAside(folder: string): Promise<string> {
+  const file = join(folder, 'state.db');
+  let aside = `${file}.bad`;
+  for (let i = 2; await exists(aside); i++) aside = `${file}.bad${i}`;
+  const commands: string[] = [];
+  for (const end of ['', '-wal', '-shm']) {
+    if (await exists(file + end)) commands.push(`mv ${quote(file + end)} ${quote(aside + end)}`);
+  }
+  return (
+    `Stop every sync-run of this working tree, then: ${commands.join(' && ')}\n` +
+    'Nothing is deleted by that: rows and files stay as they are, and the next run knows nothing of what they agreed on, ' +
+    'so it adopts what is equal and names what differs as a conflict'
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    // Nothing to move, or a name that is free.
+    return false;
+  }
+}
+
+function quote(path: string): string {
+  return `"${path.replaceAll(/[\\"$`]/g, '\\$&')}"`;
+}
+
+/** Deno gives most errors no code. */
+const messages: [RegExp, number][] = [
+  [/malformed/, 11],
+  [/not a database/, 26],
+  [/is locked/, 5],
+  [/constraint failed|has ended already/, 19],
+  [/readonly database/, 8],
+  [/disk I\/O/, 10],
+  [/is full/, 13],
+  [/unable to open/, 14],
+];
+
+function primaryCode(error: SqliteError): number {
+  if (error.errcode !== 0) return error.errcode & 0xff;
+  return messages.find(([pattern]) => pattern.test(error.message))?.[1] ?? 0;
+}
