@@ -30,7 +30,10 @@ export interface CheckedMapping {
  * @returns the mappings in the order given, and what will fail for single rows only
  * @throws {SyncError} `CONFIG` with everything that does not fit in `details`
  */
-export async function checkMappings(mappings: readonly Mapping[], schema: Schema): Promise<{ mappings: CheckedMapping[]; warnings: string[] }> {
+export async function checkMappings(
+  mappings: readonly Mapping[],
+  schema: Schema,
+): Promise<{ mappings: CheckedMapping[]; warnings: string[] }> {
   const names = await schema.tables();
   const tables = new Map<string, Table>();
   for (const name of new Set(mappings.flatMap((mapping) => [mapping.table, ...Object.values(mapping.lookups).map(({ table }) => table)]))) {
@@ -73,7 +76,13 @@ function checkMapping(mapping: Mapping, tables: ReadonlyMap<string, Table>, name
     problems.push(`The table "${table.name}" has no primary key, without which no row can be named for sure; add one`);
   }
   return {
-    problems: [...problems, ...contentProblems(mapping, table), ...keyProblems(mapping, table), ...valueProblems(mapping, table), ...lookups.problems],
+    problems: [
+      ...problems,
+      ...contentProblems(mapping, table),
+      ...keyProblems(mapping, table),
+      ...valueProblems(mapping, table),
+      ...lookups.problems,
+    ],
     warnings: [...missingValues(mapping, table), ...lookups.warnings],
   };
 }
@@ -87,10 +96,13 @@ function lookupFindings(mapping: Mapping, tables: ReadonlyMap<string, Table>, na
       continue;
     }
     for (const column of [lookup.key, lookup.name]) {
-      if (!table.columns.some(({ name }) => name === column)) findings.problems.push(`${unknownColumn(column, table)} (lookup "${placeholder}")`);
+      if (!table.columns.some(({ name }) => name === column))
+        findings.problems.push(`${unknownColumn(column, table)} (lookup "${placeholder}")`);
     }
     if (!table.uniques.some((columns) => columns.length === 1 && columns[0] === lookup.key)) {
-      findings.warnings.push(`"${lookup.table}"."${lookup.key}" of the lookup "${placeholder}" has no unique index; an id with two names is refused`);
+      findings.warnings.push(
+        `"${lookup.table}"."${lookup.key}" of the lookup "${placeholder}" has no unique index; an id with two names is refused`,
+      );
     }
   }
   return findings;

@@ -73,8 +73,12 @@ export function parseJson(text: string): unknown {
     // oxlint-disable-next-line no-control-regex -- JSON forbids raw control characters in strings
     const end = match(/"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*/y, start)!;
     if (text[end] === '"') return end + 1;
-    if (end >= text.length || text[end] === '\n' || text[end] === '\r') throw new JsonError('The text is not closed with a double quote', start);
-    throw new JsonError(text[end] === '\\' ? 'Unknown escape; write a backslash as "\\\\"' : 'A control character must be written as an escape', end);
+    if (end >= text.length || text[end] === '\n' || text[end] === '\r')
+      throw new JsonError('The text is not closed with a double quote', start);
+    throw new JsonError(
+      text[end] === '\\' ? 'Unknown escape; write a backslash as "\\\\"' : 'A control character must be written as an escape',
+      end,
+    );
   }
 
   function skipSpace(at: number): number {

@@ -38,18 +38,25 @@ async function readInside(top: string, file: string): Promise<Uint8Array> {
     const real = await realpath(file);
     const inside = path.relative(await realpath(top), real);
     if (inside.startsWith('..') || path.isAbsolute(inside) || inside.split(path.sep)[0]!.toLowerCase() === '.git') {
-      throw new SyncError('CONFIG', `"${configFileName}" is a symbolic link that leads out of the working tree`, { hint: 'Replace it with a file' });
+      throw new SyncError('CONFIG', `"${configFileName}" is a symbolic link that leads out of the working tree`, {
+        hint: 'Replace it with a file',
+      });
     }
     // A pipe by that name would block for ever without O_NONBLOCK; Windows has neither flag.
     handle = await open(real, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     const stat = await handle.stat();
     if (!stat.isFile()) throw new SyncError('CONFIG', `"${configFileName}" is not a regular file`, { hint: 'Replace it with a file' });
-    if (stat.size > maxSize) throw new SyncError('CONFIG', `"${configFileName}" is larger than ${maxSize} bytes`, { hint: 'Remove what does not belong into it' });
+    if (stat.size > maxSize)
+      throw new SyncError('CONFIG', `"${configFileName}" is larger than ${maxSize} bytes`, { hint: 'Remove what does not belong into it' });
     return await handle.readFile();
   } catch (cause) {
     if (cause instanceof SyncError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new SyncError('CONFIG', `There is no "${configFileName}" in "${top}"`, { hint: 'npx sync-run init', cause });
-    throw new SyncError('CONFIG', `Reading "${configFileName}" failed: ${(cause as Error).message}`, { hint: `Check the rights of "${file}"`, cause });
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new SyncError('CONFIG', `There is no "${configFileName}" in "${top}"`, { hint: 'npx sync-run init', cause });
+    throw new SyncError('CONFIG', `Reading "${configFileName}" failed: ${(cause as Error).message}`, {
+      hint: `Check the rights of "${file}"`,
+      cause,
+    });
   } finally {
     await handle?.close();
   }

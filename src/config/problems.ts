@@ -2,7 +2,11 @@ import type { z } from 'zod';
 import { nearest } from '../core/nearest.ts';
 
 /** One line per thing that is wrong, each beginning with where: `"mappings[0].path" must be a text, found a number`. */
-export function describeIssues(issues: readonly z.core.$ZodIssue[], input: unknown, known: (path: readonly PropertyKey[]) => readonly string[]): string[] {
+export function describeIssues(
+  issues: readonly z.core.$ZodIssue[],
+  input: unknown,
+  known: (path: readonly PropertyKey[]) => readonly string[],
+): string[] {
   return issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(issue.path, key, known(issue.path)));
     return [`${subject(issue.path)} ${requirement(issue, at(input, issue.path))}`];
@@ -27,7 +31,8 @@ function subject(path: readonly PropertyKey[]): string {
 const elsewhere: { keys: RegExp; belongs: string }[] = [
   {
     keys: /^(?:url|uri|dsn|database.*|db|connection.*|credentials?|host(?:name)?|port|user(?:name)?|pass(?:word|wd)?|socket|target|tls|ssl|sqlite|mysql|mariadb)$/i,
-    belongs: 'the database URL belongs in the environment variable SYNC_RUN_DATABASE_URL, or in the state folder, where "npx sync-run init --url -" puts it',
+    belongs:
+      'the database URL belongs in the environment variable SYNC_RUN_DATABASE_URL, or in the state folder, where "npx sync-run init --url -" puts it',
   },
   {
     keys: /^(?:commands?|cmd|run|exec|scripts?|shell|hooks?|plugins?|(?:on|before|after|pre|post)[-_]?(?:apply|import|export|sync|write|run|batch|commit)s?)$/i,
@@ -56,7 +61,9 @@ function unknownKey(path: readonly PropertyKey[], key: string, known: readonly s
 function requirement(issue: z.core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
-      return value === undefined ? `is missing; it must be ${kinds[issue.expected] ?? issue.expected}` : `must be ${kinds[issue.expected] ?? issue.expected}, found ${found(value)}`;
+      return value === undefined
+        ? `is missing; it must be ${kinds[issue.expected] ?? issue.expected}`
+        : `must be ${kinds[issue.expected] ?? issue.expected}, found ${found(value)}`;
     case 'invalid_value':
       return `must be ${issue.values.map((allowed) => JSON.stringify(allowed)).join(' or ')}, found ${found(value)}`;
     case 'too_small':
@@ -89,5 +96,8 @@ function found(value: unknown): string {
 }
 
 function at(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined), input);
+  return path.reduce<unknown>(
+    (value, part) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined),
+    input,
+  );
 }

@@ -11,11 +11,15 @@ export function findOverlaps(mappings: readonly Pick<Mapping, 'name' | 'table' |
   for (const [index, a] of mappings.entries()) {
     for (const b of mappings.slice(index + 1)) {
       if (a.table === b.table && a.content === b.content && !disjoint(a.where, b.where)) {
-        problems.push(`The mappings "${a.name}" and "${b.name}" can select the same row of "${a.table}"; give one column different values in "where" of both`);
+        problems.push(
+          `The mappings "${a.name}" and "${b.name}" can select the same row of "${a.table}"; give one column different values in "where" of both`,
+        );
       }
       const path = commonPath(a.pattern, b.pattern);
       if (path !== null) {
-        problems.push(`The mappings "${a.name}" and "${b.name}" can claim the same file, for example "${path}"; give their "path" different folders or endings`);
+        problems.push(
+          `The mappings "${a.name}" and "${b.name}" can claim the same file, for example "${path}"; give their "path" different folders or endings`,
+        );
       }
     }
   }

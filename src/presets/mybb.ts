@@ -62,8 +62,8 @@ function stylesheets(prefix: string): MappingDraft {
     rules: {
       orphans: 'leave',
       notice:
-        'MyBB serves stylesheets from files of its own: refresh them by opening each changed stylesheet in the Admin CP '
-        + '(Templates & Style > Themes > the theme > the stylesheet) and saving it as it is',
+        'MyBB serves stylesheets from files of its own: refresh them by opening each changed stylesheet in the Admin CP ' +
+        '(Templates & Style > Themes > the theme > the stylesheet) and saving it as it is',
     },
   };
 }

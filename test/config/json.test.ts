@@ -25,33 +25,44 @@ const broken: [text: string, where: string, message: RegExp][] = [
 
 for (const [text, where, message] of broken) {
   test(`${JSON.stringify(text.slice(0, 30))} breaks at ${where}`, () => {
-    assert.throws(() => parseJson(text), (error) => {
-      assert.ok(error instanceof JsonError);
-      assert.match(error.message, message);
-      const { line, column } = lineAndColumn(text, error.offset);
-      assert.equal(`${line}:${column}`, where);
-      return true;
-    });
+    assert.throws(
+      () => parseJson(text),
+      (error) => {
+        assert.ok(error instanceof JsonError);
+        assert.match(error.message, message);
+        const { line, column } = lineAndColumn(text, error.offset);
+        assert.equal(`${line}:${column}`, where);
+        return true;
+      },
+    );
   });
 }
 
 test('reads all that JSON.parse reads', () => {
-  fc.assert(fc.property(fc.json({ maxDepth: 5 }), (text) => {
-    if (text.includes('__proto__')) return;
-    assert.deepEqual(parseJson(text), JSON.parse(text));
-  }));
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 5 }), (text) => {
+      if (text.includes('__proto__')) return;
+      assert.deepEqual(parseJson(text), JSON.parse(text));
+    }),
+  );
   const long = JSON.stringify('x'.repeat(500_000));
   assert.equal((parseJson(long) as string).length, 500_000);
 });
 
 test('refuses all that JSON.parse refuses', () => {
-  fc.assert(fc.property(fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '1', '-', '.', 'e', ' ', '\\', 'null', 'a') }), (text) => {
-    try {
-      JSON.parse(text);
-    } catch {
-      assert.throws(() => parseJson(text), JsonError);
-    }
-  }), { numRuns: 2000 });
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '1', '-', '.', 'e', ' ', '\\', 'null', 'a') }),
+      (text) => {
+        try {
+          JSON.parse(text);
+        } catch {
+          assert.throws(() => parseJson(text), JsonError);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });
 
 test('the canonical form does not depend on the order of keys', () => {

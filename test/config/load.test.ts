@@ -22,7 +22,10 @@ async function scratch(t: TestContext): Promise<{ top: string; outside: string }
 }
 
 async function refusal(top: string): Promise<SyncError> {
-  const error = await loadConfig(top, presets).then(() => null, (reason: unknown) => reason);
+  const error = await loadConfig(top, presets).then(
+    () => null,
+    (reason: unknown) => reason,
+  );
   assert.ok(error instanceof SyncError, String(error));
   assert.equal(error.code, 'CONFIG');
   assert.equal(error.exitCode, 2);
@@ -36,7 +39,10 @@ test('reads the file at the top, byte order mark or not', async (t) => {
     const loaded = await loadConfig(top, presets);
     assert.equal(loaded.path, path.join(top, name));
     assert.equal(loaded.root, 'db');
-    assert.deepEqual(loaded.mappings.map((mapping) => mapping.name), ['templates', 'stylesheets']);
+    assert.deepEqual(
+      loaded.mappings.map((mapping) => mapping.name),
+      ['templates', 'stylesheets'],
+    );
   }
 });
 

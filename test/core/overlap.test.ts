@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { commonPath, disjoint, findOverlaps } from '../../src/core/overlap.ts';
-import { matchPath, parsePattern, renderPath } from '../../src/core/pattern.ts';
+import { matchPath, parsePattern, placeholders, renderPath } from '../../src/core/pattern.ts';
 
 const pairs: [a: string, b: string, overlap: boolean][] = [
   ['pages/{slug}.html', 'pages/{slug}.html', true],
@@ -41,7 +41,9 @@ const piece = fc.constantFrom('a', 'b', '-', 'ab', 'a-');
 const pattern = fc
   .array(fc.tuple(piece, fc.boolean()), { minLength: 1, maxLength: 3 })
   .chain((parts) => fc.record({ lead: fc.boolean(), parts: fc.constant(parts) }))
-  .map(({ lead, parts }) => parts.reduce((text, [literal, placeholder], index) => `${text}${literal}${placeholder ? `{p${index}}` : ''}`, lead ? '{lead}' : ''));
+  .map(({ lead, parts }) =>
+    parts.reduce((text, [literal, placeholder], index) => `${text}${literal}${placeholder ? `{p${index}}` : ''}`, lead ? '{lead}' : ''),
+  );
 
 test('whatever path two patterns can both write is found, and nothing else', () => {
   const value = fc.string({ unit: fc.constantFrom('a', 'b', '-', 'x'), minLength: 1, maxLength: 4 });
@@ -55,10 +57,11 @@ test('whatever path two patterns can both write is found, and nothing else', () 
           assert.ok(matched !== null && !('wrong' in matched), `${common} is not the right path of ${each.text}`);
         }
       }
-      const rendered = renderPath(left, Object.fromEntries(left.placeholders.map((name, index) => [name, values[index]!])));
+      const rendered = renderPath(left, Object.fromEntries(placeholders(left).map((name, index) => [name, values[index]!])));
       if (!('path' in rendered)) return;
       const matched = matchPath(right, rendered.path);
-      if (matched !== null && !('wrong' in matched) && !('refused' in matched)) assert.notEqual(common, null, `both write ${rendered.path}`);
+      if (matched !== null && !('wrong' in matched) && !('refused' in matched))
+        assert.notEqual(common, null, `both write ${rendered.path}`);
     }),
     { numRuns: 2000 },
   );
@@ -76,7 +79,13 @@ test('constants keep rows apart only where both have the same column with differ
 });
 
 test('an overlap names both mappings', () => {
-  const mapping = (name: string, path: string, content: string) => ({ name, table: 'pages', content, where: {}, pattern: parsePattern(path) });
+  const mapping = (name: string, path: string, content: string) => ({
+    name,
+    table: 'pages',
+    content,
+    where: {},
+    pattern: parsePattern(path),
+  });
   const rows = findOverlaps([mapping('a', '{slug}.html', 'body'), mapping('b', '{slug}.txt', 'body')]);
   assert.equal(rows.length, 1);
   assert.match(rows[0]!, /"a" and "b" can select the same row of "pages"/);

@@ -49,5 +49,8 @@ test('a set inherits from the Global Templates before the Master Templates', () 
 test('the preset stands beside mappings of the file', () => {
   const mapping = { name: 'pages', table: 'pages', path: 'pages/{slug}.html', content: 'body' };
   const { mappings } = parseConfig(JSON.stringify({ preset: 'mybb', mappings: [mapping] }), 'x', { mybb: mybbMappings });
-  assert.deepEqual(mappings.map(({ name }) => name), ['templates', 'stylesheets', 'pages']);
+  assert.deepEqual(
+    mappings.map(({ name }) => name),
+    ['templates', 'stylesheets', 'pages'],
+  );
 });
