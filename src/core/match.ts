@@ -1,0 +1,175 @@
+import type { Digest } from './digest.ts';
+import type { BaseEntry, FileSeen, Key, Mapping, RowSeen } from './model.ts';
+import { type Item, type ItemFacts, noFacts } from './plan.ts';
+import type { SkipCode } from './skips.ts';
+
+export interface Refusal {
+  code: SkipCode;
+  message: string;
+}
+
+export interface RowSide {
+  seen: RowSeen;
+  text: Digest;
+  /** Null where the row has no path; then `refusal` says why. */
+  path: string | null;
+  refusal: Refusal | null;
+}
+
+export interface FileSide {
+  seen: FileSeen;
+  text: Digest;
+  /** Null where the path names no possible row; then `refusal` says why. */
+  key: Key | null;
+  refusal: Refusal | null;
+}
+
+/** What was found of one mapping. */
+export interface Findings {
+  mapping: Mapping;
+  base: BaseEntry[];
+  rows: RowSide[];
+  files: FileSide[];
+  /** New path to old path, as git reports renames. */
+  renames: ReadonlyMap<string, string>;
+}
+
+/** One item's sides, with the row or file that cannot take part named apart. */
+export interface Matched {
+  items: Item[];
+  /** Base entries that belong to nothing any more: both sides are gone, or the mapping changed. */
+  forgotten: BaseEntry[];
+}
+
+type Draft = { base: BaseEntry | null; file: FileSide | null; row: RowSide | null };
+
+/**
+ * Pairs base entries, rows and files into items.
+ *
+ * A row belongs to its base entry by primary key, else by key. A file is looked for at the base path first, then at the
+ * path the row has now. What is left over is paired as renames, and then by path.
+ */
+export function match(findings: Findings, factsOf: (path: string) => ItemFacts = () => noFacts): Matched {
+  const { mapping } = findings;
+  const rows = new Leftovers(findings.rows, (row) => row.seen.pk);
+  const files = new Leftovers(findings.files, (file) => file.seen.path);
+  const forgotten: BaseEntry[] = [];
+  const drafts: Draft[] = [];
+  for (const base of findings.base) {
+    if (sameSource(base, mapping)) drafts.push({ base, file: null, row: rows.take(base.pk) });
+    else forgotten.push(base);
+  }
+  attachRowsByKey(mapping, drafts, rows);
+  attachFiles(drafts, files);
+  attachRenamedFiles(findings, drafts, files);
+  for (const row of rows.rest()) drafts.push({ base: null, row, file: row.path === null ? null : files.take(row.path) });
+  for (const file of files.rest()) drafts.push({ base: null, row: null, file });
+
+  const items: Item[] = [];
+  for (const draft of drafts) {
+    const settled = forgetAcrossConfigurations(draft, mapping, forgotten);
+    if (settled.file || settled.row) items.push(toItem(settled, mapping, factsOf));
+    else if (settled.base) forgotten.push(settled.base);
+  }
+  return { items, forgotten };
+}
+
+/** Keys and paths as one string each. */
+export function keyId(mapping: Pick<Mapping, 'keyColumns'>, key: Key): string {
+  return JSON.stringify(mapping.keyColumns.map((column) => key[column] ?? null));
+}
+
+/** A fingerprint is `<what the text is>.<where its file is>`; while the first part is the same, the primary key still means the same row. */
+function sameSource(base: BaseEntry, mapping: Mapping): boolean {
+  return base.fingerprint.split('.')[0] === mapping.fingerprint.split('.')[0];
+}
+
+/** After a changed mapping an item stays only where both its sides are still there: none of this is ever a deletion. */
+function forgetAcrossConfigurations(draft: Draft, mapping: Mapping, forgotten: BaseEntry[]): Draft {
+  if (!draft.base || draft.base.fingerprint === mapping.fingerprint || (draft.file && draft.row)) return draft;
+  forgotten.push(draft.base);
+  return { ...draft, base: null };
+}
+
+function attachRowsByKey(mapping: Mapping, drafts: Draft[], rows: Leftovers<RowSide>): void {
+  const byKey = new Map<string, RowSide | null>();
+  for (const row of rows.rest()) {
+    const id = keyId(mapping, row.seen.key);
+    byKey.set(id, byKey.has(id) ? null : row);
+  }
+  for (const draft of drafts) {
+    if (draft.row || !draft.base) continue;
+    const row = byKey.get(keyId(mapping, draft.base.key));
+    if (row) draft.row = rows.take(row.seen.pk);
+  }
+}
+
+function attachFiles(drafts: Draft[], files: Leftovers<FileSide>): void {
+  for (const draft of drafts) if (draft.base) draft.file = files.take(draft.base.path);
+  for (const draft of drafts) {
+    if (!draft.file && draft.row?.path) draft.file = files.take(draft.row.path);
+  }
+}
+
+/** A file that vanished and one that appeared are a rename where git says so, or where exactly one of each has the same text. */
+function attachRenamedFiles(findings: Findings, drafts: Draft[], files: Leftovers<FileSide>): void {
+  const takenKeys = new Set(findings.rows.map((row) => keyId(findings.mapping, row.seen.key)));
+  const free = (file: FileSide): boolean => file.key === null || !takenKeys.has(keyId(findings.mapping, file.key));
+  const lost = new Map(drafts.filter((draft) => draft.base && draft.row && !draft.file).map((draft) => [draft.base?.path ?? '', draft]));
+  for (const [to, from] of findings.renames) {
+    const draft = lost.get(from);
+    const file = files.peek(to);
+    if (!draft || !file || !free(file)) continue;
+    draft.file = files.take(to);
+    lost.delete(from);
+  }
+  const appeared = single(files.rest().filter(free), (file) => file.text);
+  const vanished = single([...lost.values()], (draft) => draft.base?.text ?? '');
+  for (const [text, draft] of vanished) {
+    const file = appeared.get(text);
+    if (draft && file) draft.file = files.take(file.seen.path);
+  }
+}
+
+/** Groups by text; a text that stands more than once maps to null, for then nobody can say which became which. */
+function single<T>(things: T[], textOf: (thing: T) => Digest): Map<Digest, T | null> {
+  const found = new Map<Digest, T | null>();
+  for (const thing of things) found.set(textOf(thing), found.has(textOf(thing)) ? null : thing);
+  return found;
+}
+
+function toItem(draft: Draft, mapping: Mapping, factsOf: (path: string) => ItemFacts): Item {
+  const { base, file, row } = draft;
+  const path = file?.seen.path ?? base?.path ?? row?.path ?? '';
+  return {
+    mapping,
+    base,
+    file: file && { seen: file.seen, text: file.text, key: file.key },
+    row: row && { seen: row.seen, text: row.text, path: row.path ?? '' },
+    skip: row?.refusal ?? file?.refusal ?? null,
+    facts: factsOf(path),
+  };
+}
+
+/** Things that can each be taken once. */
+class Leftovers<T> {
+  readonly #things: Map<string, T>;
+
+  constructor(things: readonly T[], idOf: (thing: T) => string) {
+    this.#things = new Map(things.map((thing) => [idOf(thing), thing]));
+  }
+
+  peek(id: string): T | null {
+    return this.#things.get(id) ?? null;
+  }
+
+  take(id: string): T | null {
+    const thing = this.peek(id);
+    this.#things.delete(id);
+    return thing;
+  }
+
+  rest(): T[] {
+    return [...this.#things.values()];
+  }
+}

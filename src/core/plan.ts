@@ -1,0 +1,290 @@
+import type { Direction, Side, Source } from './batch.ts';
+import { EMPTY_DIGEST, type Digest } from './digest.ts';
+import type { Change } from './manifest.ts';
+import type { BaseEntry, FileSeen, Key, Mapping, RowSeen } from './model.ts';
+import type { SkipCode } from './skips.ts';
+
+/** The text of an item on each side, as canonical digests; null is absent. */
+export interface Texts {
+  base: Digest | null;
+  file: Digest | null;
+  row: Digest | null;
+}
+
+export type State = 'in-sync' | 'file-ahead' | 'row-ahead' | 'agreed' | 'conflict';
+
+/** The three-way rule for one item. Pure: the same three sides always give the same answer. */
+export function compare({ base, file, row }: Texts): State {
+  if (file === row) return file === base ? 'in-sync' : 'agreed';
+  if (file === base) return 'row-ahead';
+  if (row === base) return 'file-ahead';
+  return 'conflict';
+}
+
+/** One item with what is known of its three sides. */
+export interface Item {
+  mapping: Mapping;
+  base: BaseEntry | null;
+  /** `key` is what the path says; null where the path names no possible row. */
+  file: { seen: FileSeen; text: Digest; key: Key | null } | null;
+  row: { seen: RowSeen; text: Digest; path: string } | null;
+  /** Why the item is left alone whatever its texts say. */
+  skip: { code: SkipCode; message: string } | null;
+  facts: ItemFacts;
+}
+
+/** What git and the state folder know of an item. */
+export interface ItemFacts {
+  /** The pair of texts that was left as a conflict and never settled. */
+  openConflict: { file: Digest | null; row: Digest | null } | null;
+  /** The pair of texts an undo left behind. */
+  held: { file: Digest | null; row: Digest | null } | null;
+  unmerged: boolean;
+  /** Outside the sparse checkout. */
+  sparse: boolean;
+  /** The path was tracked and is no longer in the index: git itself removed it. */
+  removedFromIndex: boolean;
+  /** The text the row would inherit if it did not exist. */
+  inherited: Digest | null;
+}
+
+export const noFacts: ItemFacts = {
+  openConflict: null,
+  held: null,
+  unmerged: false,
+  sparse: false,
+  removedFromIndex: false,
+  inherited: null,
+};
+
+export interface Policy {
+  direction: Direction;
+  source: Source;
+  /** Settles conflicts. */
+  prefer: Side | null;
+  /** Makes this side win for every item that is not in sync (`resolve`). */
+  settle: Side | null;
+}
+
+/** What a batch does to one item. */
+export interface Decision {
+  item: Item;
+  state: State;
+  /** The path under which the item is reported. */
+  path: string;
+  change: { file: Change; row: Change };
+  /** Where the text, and where the name, goes. */
+  file: FileAction | null;
+  row: RowAction | null;
+  /** Base is to be set to what both sides hold. */
+  adopt: boolean;
+  /** A side has something the direction does not carry over. */
+  ahead: Side | null;
+  /** The file is gone, and nothing shows that it was meant. */
+  missing: boolean;
+  conflict: boolean;
+  skip: { code: SkipCode; message: string } | null;
+  loser: Side | null;
+}
+
+export type FileAction = { kind: 'write'; path: string; text: Side } | { kind: 'delete' };
+export type RowAction = { kind: 'insert' } | { kind: 'update'; key: Key | null; text: boolean } | { kind: 'delete' };
+
+/** Decides what happens to one item. Pure; nothing is ever decided by a time. */
+export function planItem(item: Item, policy: Policy): Decision {
+  const state = overallState(item);
+  const decision: Decision = {
+    item,
+    state,
+    path: item.file?.seen.path ?? item.row?.path ?? item.base?.path ?? '',
+    change: { file: fileChange(item), row: rowChange(item) },
+    file: null,
+    row: null,
+    adopt: false,
+    ahead: null,
+    missing: false,
+    conflict: false,
+    skip: null,
+    loser: null,
+  };
+  if (item.skip) return { ...decision, skip: item.skip };
+  if (state === 'in-sync') return decision;
+  if (item.facts.unmerged) return { ...decision, skip: { code: 'UNMERGED', message: 'The file has an unmerged change; finish the merge first' } };
+  if (item.facts.sparse) return { ...decision, skip: { code: 'SPARSE', message: 'The path is outside the sparse checkout' } };
+  if (policy.source !== 'cli' && matches(item.facts.held, item)) {
+    return { ...decision, skip: { code: 'HELD', message: 'The item was undone; edit it or name it to go on' } };
+  }
+  if (state === 'agreed') return { ...decision, adopt: true };
+  if (policy.settle) return carry(decision, policy, policy.settle, loserOf(item, policy.settle));
+  if (state === 'conflict' || matches(item.facts.openConflict, item)) {
+    if (!policy.prefer || !writes(policy.direction, other(policy.prefer))) return { ...decision, state: 'conflict', conflict: true };
+    return carry(decision, policy, policy.prefer, other(policy.prefer));
+  }
+  return carry(decision, policy, state === 'file-ahead' ? 'file' : 'row', null);
+}
+
+/** Carries what `winner` has over to the other side; where both moved independently, each its own way. */
+function carry(decision: Decision, policy: Policy, winner: Side, loser: Side | null): Decision {
+  const { item } = decision;
+  if (winner === 'file' ? item.file === null : item.row === null) return carryDeletion(decision, policy, winner, loser);
+  if (winner === 'file' ? item.row === null : item.file === null) return carryAddition(decision, policy, winner, loser);
+  return carryChanges(decision, policy, winner, loser);
+}
+
+function carryDeletion(decision: Decision, policy: Policy, winner: Side, loser: Side | null): Decision {
+  const { item } = decision;
+  const forced = policy.settle !== null;
+  const to = other(winner);
+  if (winner === 'file' && item.base && policy.source !== 'cli' && !item.facts.removedFromIndex) return { ...decision, missing: true };
+  if (!writes(policy.direction, to)) {
+    const missing = winner === 'file' && item.base !== null && !item.facts.removedFromIndex;
+    return { ...decision, ahead: winner, missing };
+  }
+  const refusal = forbidden(item, to);
+  if (refusal) return { ...decision, skip: refusal };
+  if (item.mapping.delete === 'ignore' && !forced) {
+    return { ...decision, skip: { code: 'DELETE_IGNORED', message: `The mapping "${item.mapping.name}" does not apply deletes` } };
+  }
+  return to === 'row' ? { ...decision, row: { kind: 'delete' }, loser } : { ...decision, file: { kind: 'delete' }, loser };
+}
+
+function carryAddition(decision: Decision, policy: Policy, winner: Side, loser: Side | null): Decision {
+  const { item } = decision;
+  const to = other(winner);
+  if (!writes(policy.direction, to)) return { ...decision, ahead: winner };
+  const refusal = forbidden(item, to);
+  if (refusal) return { ...decision, skip: refusal };
+  if (to === 'file') return { ...decision, file: { kind: 'write', path: item.row?.path ?? decision.path, text: 'row' }, loser };
+  if (!item.base && item.facts.inherited !== null && item.facts.inherited === item.file?.text) {
+    return { ...decision, skip: { code: 'INHERITED', message: 'The file equals the text it would inherit' } };
+  }
+  return { ...decision, row: { kind: 'insert' }, loser };
+}
+
+/** Both sides are there. Text and name are independent: each goes where its own change leads. */
+function carryChanges(decision: Decision, policy: Policy, winner: Side, loser: Side | null): Decision {
+  const { item } = decision;
+  const sides = bothSides(item);
+  const disputed = policy.settle !== null || compare(textsOf(item)) === 'conflict' || matches(item.facts.openConflict, item);
+  const textFrom = item.file?.text === item.row?.text ? null : disputed ? winner : ahead(compare(textsOf(item)));
+  const name = compareNames(item);
+  const nameFrom = name === 'conflict' ? winner : ahead(name);
+  const toFile = (textFrom === 'row' || nameFrom === 'row') && writes(policy.direction, 'file');
+  const toRow = (textFrom === 'file' || nameFrom === 'file') && writes(policy.direction, 'row');
+  let result: Decision = { ...decision, loser };
+  for (const side of ['file', 'row'] as const) {
+    const wanted = textFrom === other(side) || nameFrom === other(side);
+    if (!wanted) continue;
+    if (!writes(policy.direction, side)) result = { ...result, ahead: other(side) };
+    else {
+      const refusal = forbidden(item, side) ?? emptied(item, textFrom === other(side) ? side : null, policy);
+      if (refusal) return { ...decision, skip: refusal };
+    }
+  }
+  if (toFile) {
+    result.file = {
+      kind: 'write',
+      path: nameFrom === 'row' ? sides.rowPath : sides.filePath,
+      text: textFrom === 'row' ? 'row' : 'file',
+    };
+  }
+  if (toRow) {
+    const key = nameFrom === 'file' ? item.file?.key : null;
+    if (key === undefined || (nameFrom === 'file' && key === null)) {
+      return { ...decision, skip: { code: 'WRONG_PATH', message: `The new name "${sides.filePath}" stands for no possible row` } };
+    }
+    result.row = { kind: 'update', key, text: textFrom === 'file' };
+  }
+  return result;
+}
+
+/** The overall state of text and name together. */
+function overallState(item: Item): State {
+  const texts = textsOf(item);
+  const text = compare(texts);
+  if (!item.file || !item.row) return text;
+  const name = compareNames(item);
+  if (text === 'conflict' || name === 'conflict') return 'conflict';
+  const ahead = new Set([text, name].filter((state) => state === 'file-ahead' || state === 'row-ahead'));
+  if (ahead.size === 0) return text === 'in-sync' && name === 'in-sync' ? 'in-sync' : 'agreed';
+  return ahead.has('file-ahead') ? 'file-ahead' : 'row-ahead';
+}
+
+export function textsOf(item: Item): Texts {
+  return { base: item.base?.text ?? null, file: item.file?.text ?? null, row: item.row?.text ?? null };
+}
+
+function compareNames(item: Item): State {
+  const { filePath, rowPath } = bothSides(item);
+  return compare({ base: item.base?.path ?? null, file: filePath, row: rowPath });
+}
+
+function bothSides(item: Item): { filePath: string; rowPath: string } {
+  return { filePath: item.file?.seen.path ?? '', rowPath: item.row?.path ?? '' };
+}
+
+function ahead(state: State): Side | null {
+  return state === 'file-ahead' ? 'file' : state === 'row-ahead' ? 'row' : null;
+}
+
+export function other(side: Side): Side {
+  return side === 'file' ? 'row' : 'file';
+}
+
+function writes(direction: Direction, side: Side): boolean {
+  return direction === 'sync' || direction === (side === 'file' ? 'export' : 'import');
+}
+
+/** Why the mapping or a preset forbids writing that side. */
+function forbidden(item: Item, side: Side): Decision['skip'] {
+  const { mapping } = item;
+  if (mapping.direction !== 'both' && mapping.direction !== (side === 'file' ? 'rows-to-files' : 'files-to-rows')) {
+    return { code: 'DIRECTION', message: `The mapping "${mapping.name}" goes ${mapping.direction} only` };
+  }
+  const rule = mapping.rules.readOnly;
+  if (side === 'row' && rule) {
+    const key = item.row?.seen.key ?? item.file?.key;
+    const target = item.file?.key;
+    for (const at of [key, target]) {
+      const value = at?.[rule.column];
+      if (value !== null && value !== undefined && rule.values.includes(value)) {
+        return { code: 'READ_ONLY', message: 'The row is read-only here; copy the file to where it may be changed' };
+      }
+    }
+  }
+  return null;
+}
+
+function emptied(item: Item, side: Side | null, policy: Policy): Decision['skip'] {
+  if (side === null || item.mapping.empty === 'allow' || policy.settle !== null || policy.prefer !== null) return null;
+  const from = side === 'file' ? item.row?.text : item.file?.text;
+  const to = side === 'file' ? item.file?.text : item.row?.text;
+  if (from !== EMPTY_DIGEST || to === EMPTY_DIGEST) return null;
+  return {
+    code: 'EMPTY',
+    message: `The ${side === 'file' ? 'row' : 'file'} became empty; settle it with \`sync-run resolve\` or set "empty": "allow"`,
+  };
+}
+
+function matches(pair: { file: Digest | null; row: Digest | null } | null, item: Item): boolean {
+  return pair !== null && pair.file === (item.file?.text ?? null) && pair.row === (item.row?.text ?? null);
+}
+
+function loserOf(item: Item, winner: Side): Side | null {
+  return (winner === 'file' ? item.row : item.file) ? other(winner) : null;
+}
+
+function fileChange(item: Item): Change {
+  return change(item.base, item.file?.text ?? null, item.file?.seen.path ?? null);
+}
+
+function rowChange(item: Item): Change {
+  return change(item.base, item.row?.text ?? null, item.row?.path ?? null);
+}
+
+function change(base: BaseEntry | null, text: Digest | null, path: string | null): Change {
+  if (text === null) return base ? 'deleted' : 'same';
+  if (!base) return 'added';
+  if (path !== base.path) return 'renamed';
+  return text === base.text ? 'same' : 'changed';
+}

@@ -1,0 +1,87 @@
+import type { Batch } from '../core/batch.ts';
+import type { Digest } from '../core/digest.ts';
+import { SyncError } from '../core/errors.ts';
+import { assignNames } from '../tree/names.ts';
+import { place } from '../tree/place.ts';
+import { stage } from '../tree/stage.ts';
+import type { Context } from './context.ts';
+import { type Deviations, finishForward, type FollowUp } from './forward.ts';
+import { forget, neededTexts, settleCommit } from './recovery.ts';
+import { textOf, type Texts, writeRows } from './rows.ts';
+import { treeId } from './tree-id.ts';
+
+/**
+ * Applies one planned batch as a unit: intent, staged files, rows in one transaction, files, base.
+ *
+ * The point of no return is the database commit, or the intent where there are no rows. A failure before it leaves both sides as they
+ * were; after it the batch is always finished, by this call or by recovery.
+ *
+ * @throws {Unstable | Refusals | SyncError} before the point of no return; everything was taken back
+ * @throws {SyncError} `COMMIT_UNKNOWN` if the connection was lost at COMMIT and the database does not answer; the next run settles it
+ */
+export async function applyBatch(context: Context, batch: Batch, texts: Texts, followUp: FollowUp): Promise<Deviations> {
+  const { repository, state } = context;
+  const top = repository.top;
+  const changes = batch.operations.flatMap(({ files }) => files);
+  const content = (change: { after: Digest | null }): Uint8Array => textOf(texts, change.after);
+  assignNames(batch.txid, changes);
+  await state.begin(batch, kept(batch, texts));
+  await orForget(context, batch, () => stage(top, batch.txid, changes, content));
+  if (batch.operations.some(({ row }) => row)) {
+    const tree = await treeId(state);
+    await commitRows(context, batch, () => writeRows(context, batch, texts, tree));
+  }
+  return finishForward(context, batch, texts, followUp, (toPlace) => place(top, toPlace));
+}
+
+/** What fails before the point of no return is as if it never was. */
+async function orForget<T>(context: Context, batch: Batch, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await forgetUncommitted(context, batch);
+    throw error;
+  }
+}
+
+async function commitRows(context: Context, batch: Batch, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'COMMIT_UNKNOWN') {
+      await forgetUncommitted(context, batch);
+      throw error;
+    }
+    if ((await settle(context, batch, error)) === 'committed') return;
+    await forget(context, batch);
+    throw new SyncError('DATABASE', 'The connection was lost at COMMIT; the database had not committed, nothing was changed', {
+      hint: 'Run the command again',
+      cause: error,
+    });
+  }
+}
+
+/** The transaction was rolled back by us, so this tree's txid is what it was: nothing to fence. */
+async function forgetUncommitted(context: Context, batch: Batch): Promise<void> {
+  await forget(context, { ...batch, operations: batch.operations.map((operation) => ({ ...operation, row: null })) });
+}
+
+async function settle(context: Context, batch: Batch, lost: SyncError): Promise<'committed' | 'void'> {
+  try {
+    return await settleCommit(context, batch);
+  } catch (error) {
+    throw new SyncError('COMMIT_UNKNOWN', 'The connection was lost at COMMIT, and the database does not answer: nobody knows yet whether it was committed', {
+      hint: 'Run any sync-run command once the database is back; it settles the batch first',
+      cause: error instanceof SyncError && error.code === 'UNREACHABLE' ? lost : error,
+    });
+  }
+}
+
+function kept(batch: Batch, texts: Texts): Map<Digest, Uint8Array> {
+  const blobs = new Map<Digest, Uint8Array>();
+  for (const key of neededTexts(batch)) {
+    const bytes = texts.get(key);
+    if (bytes) blobs.set(key, bytes);
+  }
+  return blobs;
+}

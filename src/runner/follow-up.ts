@@ -1,0 +1,47 @@
+import { digest, type Digest } from '../core/digest.ts';
+import { canonical } from '../core/newlines.ts';
+import type { Decision } from '../core/plan.ts';
+import type { OpenConflict } from '../state/state.ts';
+import type { FollowUp } from './forward.ts';
+import { adopted, type Material } from './operations.ts';
+import type { Request } from './request.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What the batch changes in the state besides its operations: adoptions, conflicts that opened or were settled, the commit. */
+export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], material: Material, request: Request): FollowUp & { isNeeded: boolean } {
+  const set = decisions.filter((decision) => decision.adopt).flatMap((decision) => adopted(decision) ?? []);
+  const texts = new Map<Digest, Uint8Array>();
+  for (const { item, adopt } of decisions) {
+    const bytes = adopt && item.file ? material.texts.get(item.file.seen.digest) : undefined;
+    if (!bytes) continue;
+    texts.set(item.file?.seen.digest ?? '', bytes);
+    const text = canonical(bytes, item.mapping.newlines);
+    texts.set(digest(text), text);
+  }
+  const drop = decisions.filter(({ adopt, item }) => adopt && item.base && !item.file && !item.row).flatMap(({ item }) => item.base ?? []);
+  const conflicts = openAndSettled(decisions);
+  const everything = request.paths === null;
+  const meta: Record<string, string | null> = everything && snapshot.git.head !== (snapshot.meta.head ?? null) ? { head: snapshot.git.head } : {};
+  const followUp = { set, drop: [...drop, ...(everything ? snapshot.forgotten : [])], conflicts, holds: { set: [], drop: [] }, meta, texts };
+  const isNeeded =
+    set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;
+  return { ...followUp, isNeeded };
+}
+
+/** A conflict stays on record until somebody settles it, also across branch switches. */
+function openAndSettled(decisions: readonly Decision[]): FollowUp['conflicts'] {
+  const set: OpenConflict[] = [];
+  const drop: OpenConflict[] = [];
+  for (const decision of decisions) {
+    const { item } = decision;
+    const known = item.facts.openConflict;
+    const pair = { file: item.file?.text ?? null, row: item.row?.text ?? null };
+    const record: OpenConflict = { mapping: item.mapping.name, key: item.row?.seen.key ?? item.file?.key ?? item.base?.key ?? {}, path: decision.path, ...pair };
+    if (decision.conflict && !(known?.file === pair.file && known.row === pair.row)) {
+      set.push(record);
+    }
+    const settled = decision.loser !== null || (decision.file !== null && decision.row !== null && known !== null);
+    if (settled && known) drop.push({ ...record, ...known });
+  }
+  return { set, drop };
+}

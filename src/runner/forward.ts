@@ -1,0 +1,135 @@
+import type { Batch, FileChange, Operation } from '../core/batch.ts';
+import { digest, type Digest } from '../core/digest.ts';
+import type { Refusal } from '../core/match.ts';
+import type { BaseEntry } from '../core/model.ts';
+import { keyId } from '../core/match.ts';
+import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.ts';
+import type { FileOutcome } from '../tree/place.ts';
+import { settle } from '../tree/settle.ts';
+import type { Context } from './context.ts';
+import { type RowOutcome, writeRepairable } from './repairable.ts';
+import { pendingRows, type Texts } from './rows.ts';
+
+/** What a finished batch changes in the state besides what its operations did. */
+export interface FollowUp {
+  set: BaseEntry[];
+  drop: BaseEntry[];
+  conflicts: { set: OpenConflict[]; drop: OpenConflict[] };
+  holds: { set: Hold[]; drop: Hold[] };
+  meta: Record<string, string | null>;
+  /** Texts to keep besides those of the operations. */
+  texts: Texts;
+}
+
+export const noFollowUp: FollowUp = {
+  set: [],
+  drop: [],
+  conflicts: { set: [], drop: [] },
+  holds: { set: [], drop: [] },
+  meta: {},
+  texts: new Map(),
+};
+
+/** What ended otherwise than planned, by the index of the operation. */
+export interface Deviations {
+  conflicts: Map<number, string>;
+  skipped: Map<number, Refusal>;
+}
+
+/**
+ * Everything after the point of no return: rows without transactions, files, base. From here the batch is finished, by this run or by
+ * recovery; a target that moved meanwhile is a conflict of its item, never a failure of the batch.
+ *
+ * @param placeFiles puts the staged files in place, or rolls them forward after a crash
+ */
+export async function finishForward(
+  context: Context,
+  batch: Batch,
+  texts: Texts,
+  followUp: FollowUp,
+  placeFiles: (changes: FileChange[]) => Promise<FileOutcome[]>,
+): Promise<Deviations> {
+  const { repository, config, state } = context;
+  const deviations: Deviations = { conflicts: new Map(), skipped: new Map() };
+  const rows = await writeRepairable(context, batch, texts);
+  for (const [index, outcome] of rows) note(deviations, index, outcome);
+  const changes = batch.operations.flatMap((operation, index) => (deviates(deviations, index) ? [] : operation.files));
+  const outcomes = await placeFiles(changes);
+  const found = new Map<Digest, Uint8Array>(followUp.texts);
+  for (const { change, result, found: bytes } of outcomes) {
+    if (bytes) found.set(digest(bytes), bytes);
+    const index = batch.operations.findIndex((operation) => operation.files.includes(change));
+    if (result !== 'done') deviations.conflicts.set(index, 'The file was edited while the batch was under way');
+  }
+  for (const [index, operation] of batch.operations.entries()) {
+    if (deviations.conflicts.has(index)) operation.outcome = 'conflict';
+    else if (deviations.skipped.has(index)) operation.outcome = 'skipped';
+  }
+  await settle(
+    repository.top,
+    config.root,
+    batch.operations.flatMap((operation) => operation.files),
+  );
+  await state.finish(completion(context, batch, followUp, found));
+  await state.prune(context.now());
+  return deviations;
+}
+
+function completion(context: Context, batch: Batch, followUp: FollowUp, blobs: ReadonlyMap<Digest, Uint8Array>): Completion {
+  const done = batch.operations.filter((operation) => !operation.outcome);
+  const set: BaseEntry[] = [...followUp.set];
+  const drop: BaseEntry[] = [...followUp.drop];
+  for (const { base, row } of done) {
+    const after = base.after && { ...base.after, pk: row?.pk ?? base.after.pk };
+    if (base.before && (!after || after.pk !== base.before.pk || after.mapping !== base.before.mapping)) drop.push(base.before);
+    if (after) set.push(after);
+  }
+  return {
+    batch,
+    finishedAt: context.now(),
+    status: 'done',
+    set,
+    drop,
+    conflicts: followUp.conflicts,
+    holds: followUp.holds,
+    tombstones: tombstones(batch, done),
+    blobs,
+    meta: { ...followUp.meta, ...(batch.operations.some(({ row }) => row) ? { rowTxid: batch.txid } : {}) },
+  };
+}
+
+function tombstones(batch: Batch, done: Operation[]): Completion['tombstones'] {
+  const set: Tombstone[] = [];
+  const drop: Tombstone[] = [];
+  for (const { mapping, key, row } of done) {
+    if (!row || row.kind === 'update') continue;
+    const text = row.kind === 'delete' ? row.textBefore : row.textAfter;
+    const tomb = { mapping, key: row.key, table: row.table, image: row.before ?? {}, text: text ?? '', txid: batch.txid };
+    if (row.kind === 'delete') set.push({ ...tomb, key });
+    else drop.push(tomb);
+  }
+  return { set, drop };
+}
+
+function note(deviations: Deviations, index: number, outcome: RowOutcome): void {
+  if (outcome.kind === 'conflict') deviations.conflicts.set(index, outcome.message);
+  else if (outcome.kind === 'skipped') deviations.skipped.set(index, outcome.refusal);
+}
+
+function deviates(deviations: Deviations, index: number): boolean {
+  return deviations.conflicts.has(index) || deviations.skipped.has(index);
+}
+
+/** The primary keys the database gave to inserted rows, found again by key after a crash. */
+export async function findInserted(context: Context, batch: Batch): Promise<void> {
+  const inserted = pendingRows(context, batch).filter(({ change, checked }) => change.kind === 'insert' && checked.table.transactional);
+  if (inserted.length === 0) return;
+  await context.store.read(async (session) => {
+    for (const { change, checked } of inserted) change.pk = (await session.find(checked.shape, change.key))[0] ?? change.pk;
+  });
+}
+
+export function sameItem(a: { mapping: string; key: Record<string, string | null> }, b: { mapping: string; key: Record<string, string | null> }): boolean {
+  const keyColumns = Object.keys(a.key);
+  return a.mapping === b.mapping && keyId({ keyColumns }, a.key) === keyId({ keyColumns }, b.key);
+}

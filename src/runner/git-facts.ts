@@ -1,0 +1,45 @@
+import { type ItemFacts, noFacts } from '../core/plan.ts';
+import { changesBetween } from '../git/changes.ts';
+import { commitExists, head, headPaths, trackedPaths, unmergedPaths } from '../git/queries.ts';
+import type { Repository } from '../git/repository.ts';
+
+/** What git knows of the mapped paths at one moment. */
+export interface GitFacts {
+  head: string | null;
+  /** New path to old path, for files renamed since the commit of the last batch. */
+  renames: Map<string, string>;
+  /** What the checked-out commit lacks and the one of the last batch had. */
+  goneWithCommit: ReadonlySet<string>;
+  of(path: string): Pick<ItemFacts, 'unmerged' | 'sparse' | 'removedFromIndex'>;
+}
+
+/** Asks git about the paths below `root`. `lastHead` is the commit of the last batch; it may be gone from the repository. */
+export async function readGitFacts(repository: Repository, root: string, lastHead: string | null): Promise<GitFacts> {
+  const now = await head(repository);
+  const last = lastHead && lastHead !== now && (await commitExists(repository, lastHead)) ? lastHead : now;
+  const [tracked, unmerged, changes, inHead, inLast] = await Promise.all([
+    trackedPaths(repository, root),
+    unmergedPaths(repository, root),
+    changesBetween(repository, last, root),
+    now ? headPaths(repository, now, root) : new Map<string, string>(),
+    last && last !== now ? headPaths(repository, last, root) : new Map<string, string>(),
+  ]);
+  const renames = new Map<string, string>();
+  for (const { path, change, from } of changes) if (change === 'renamed' && from) renames.set(path, from);
+  return {
+    head: now,
+    renames,
+    goneWithCommit: new Set([...inLast.keys()].filter((path) => !inHead.has(path))),
+    of: (path) => ({
+      unmerged: unmerged.has(path),
+      sparse: tracked.get(path)?.skipWorktree ?? false,
+      removedFromIndex: !tracked.has(path) && (inHead.has(path) || inLast.has(path)),
+    }),
+  };
+}
+
+/** Facts of an item before any run knows more. */
+export function factsOf(git: GitFacts, path: string, more: Partial<ItemFacts> = {}): ItemFacts {
+  return { ...noFacts, ...git.of(path), ...more };
+}
+

@@ -1,0 +1,201 @@
+import type { CheckedMapping } from '../config/check.ts';
+import { digest, type Digest } from '../core/digest.ts';
+import type { Refusal } from '../core/match.ts';
+import type { Key, RowImage, Stamp } from '../core/model.ts';
+import { canonical } from '../core/newlines.ts';
+import type { Decision } from '../core/plan.ts';
+import { mybbVersion } from '../presets/mybb-version.ts';
+import type { LockedRow, Session } from '../store/store.ts';
+import { readBytes } from '../tree/read.ts';
+import type { Context } from './context.ts';
+import type { Material, StampsOf } from './operations.ts';
+import type { Request } from './request.ts';
+import { itemId } from './plan-batch.ts';
+import type { Snapshot } from './snapshot.ts';
+import { Unstable } from './unstable.ts';
+
+/**
+ * Reads everything the operations need and checks what can be known before anything is written.
+ *
+ * @returns the material, and the items that cannot be written, with the reason
+ * @throws {Unstable} if a file or row is no longer what the snapshot saw
+ */
+export async function gather(
+  context: Context,
+  snapshot: Snapshot,
+  decisions: readonly Decision[],
+  request: Request,
+): Promise<{ material: Material; refused: Map<string, Refusal> }> {
+  const { texts } = snapshot;
+  const acting = decisions.filter((decision) => decision.file || decision.row || decision.adopt);
+  await readFiles(context, acting, texts);
+  const material = await context.store.read(async (session) => ({
+    texts,
+    rows: await readRows(context, session, acting, texts),
+    stamps: await readStamps(context, session, acting),
+    tombstones: acting.some((decision) => decision.row?.kind === 'insert') ? await context.state.tombstones() : [],
+    merged: request.merged,
+  }));
+  for (const decision of acting) keepCanonical(decision, texts);
+  return { material, refused: await findRefused(context, acting, material) };
+}
+
+async function readFiles(context: Context, decisions: readonly Decision[], texts: Map<Digest, Uint8Array>): Promise<void> {
+  const wanted = decisions.flatMap(({ item, adopt }) => (item.file && !(adopt && texts.has(item.file.seen.digest)) ? [item.file.seen] : []));
+  const bytes = await readBytes(
+    context.repository.top,
+    wanted.map((seen) => seen.path),
+  );
+  for (const seen of wanted) {
+    const found = bytes.get(seen.path);
+    if (!found || digest(found) !== seen.digest) throw new Unstable(`The file "${seen.path}" changed while the batch was planned`);
+    texts.set(seen.digest, found);
+  }
+}
+
+async function readRows(
+  context: Context,
+  session: Session,
+  decisions: readonly Decision[],
+  texts: Map<Digest, Uint8Array>,
+): Promise<Map<string, Map<string, LockedRow>>> {
+  const found = new Map<string, Map<string, LockedRow>>();
+  for (const { mapping, shape } of context.mappings) {
+    const own = decisions.filter((decision) => decision.item.mapping.name === mapping.name);
+    const whole = own.flatMap(({ item, row }) => (item.row && row ? [item.row.seen] : []));
+    const rows = await session.lock(
+      shape,
+      whole.map((seen) => seen.pk),
+    );
+    for (const seen of whole) {
+      const row = rows.get(seen.pk);
+      if (!row || row.digest !== seen.digest) throw new Unstable(`A row of "${shape.table}" changed while the batch was planned`);
+      texts.set(row.digest, row.text);
+    }
+    found.set(mapping.name, rows);
+    const wanted = own.flatMap(({ item, row, file }) => (item.row && !row && file && !texts.has(item.row.seen.digest) ? [item.row.seen] : []));
+    const seenBy = new Map(wanted.map((seen) => [seen.pk, seen]));
+    for await (const chunk of session.texts(shape, [...seenBy.keys()])) {
+      for (const { pk, text } of chunk) {
+        const key = digest(text);
+        if (seenBy.get(pk)?.digest === key) seenBy.delete(pk);
+        texts.set(key, text);
+      }
+    }
+    if (seenBy.size > 0) throw new Unstable(`${seenBy.size} rows of "${shape.table}" changed while the batch was planned`);
+  }
+  return found;
+}
+
+async function readStamps(context: Context, session: Session, decisions: readonly Decision[]): Promise<Material['stamps']> {
+  const stamps = new Map<string, StampsOf>();
+  for (const checked of context.mappings) {
+    const { mapping } = checked;
+    if (!decisions.some((decision) => decision.row && decision.item.mapping.name === mapping.name)) continue;
+    const touch = await stampAll(context, session, checked, mapping.touch);
+    const insert = await stampAll(context, session, checked, mapping.insert);
+    stamps.set(mapping.name, (key) => ({ touch: touch(key), insert: insert(key) }));
+  }
+  return stamps;
+}
+
+/** Reads the values to stamp once; one that depends on the item is looked up by its key. */
+async function stampAll(
+  context: Context,
+  session: Session,
+  { mapping, table }: CheckedMapping,
+  stamps: Record<string, Stamp>,
+): Promise<(key: Key) => RowImage> {
+  const image: RowImage = {};
+  const byKey = new Map<string, (key: Key) => string>();
+  for (const [name, stamp] of Object.entries(stamps)) {
+    const column = table.columns.find((candidate) => candidate.name === name);
+    if (!column) continue;
+    if (typeof stamp === 'object' && stamp !== null && 'from' in stamp) {
+      const versionOf = await mybbVersion(session, mapping.table, await context.store.tables());
+      byKey.set(name, (key) => versionOf(key.title ?? ''));
+    } else image[name] = await session.stamp(column, stamp);
+  }
+  return (key) => ({ ...image, ...Object.fromEntries([...byKey].map(([name, valueOf]) => [name, { s: valueOf(key) }])) });
+}
+
+/** Base texts are kept with canonical newlines, so that a merge finds them. */
+function keepCanonical({ item }: Decision, texts: Map<Digest, Uint8Array>): void {
+  if (item.mapping.newlines === 'exact') return;
+  for (const seen of [item.file?.seen, item.row?.seen]) {
+    const bytes = seen && texts.get(seen.digest);
+    if (!bytes) continue;
+    const text = canonical(bytes, 'lf');
+    texts.set(digest(text), text);
+  }
+}
+
+const MARKERS = /^<{7} .*$[^]*^={7}$[^]*^>{7} /m;
+
+/** Items whose text or key the database cannot take, and files in the middle of a merge. */
+async function findRefused(context: Context, decisions: readonly Decision[], material: Material): Promise<Map<string, Refusal>> {
+  const refused = new Map<string, Refusal>();
+  for (const checked of context.mappings) {
+    const own = decisions.filter(({ item, row }) => row && item.mapping.name === checked.mapping.name);
+    const writing = own.flatMap((decision) => {
+      const bytes = material.merged.get(decision.path) ?? material.texts.get(decision.item.file?.seen.digest ?? '');
+      return bytes && writesText(decision) ? [{ decision, bytes }] : [];
+    });
+    const reasons = await context.store.unfit(
+      checked.table,
+      checked.mapping.content,
+      writing.map(({ bytes }) => bytes),
+    );
+    for (const [index, { decision, bytes }] of writing.entries()) {
+      const reason = reasons[index] ?? keyTooLong(decision, checked) ?? (await markers(context, decision, bytes));
+      if (reason) refused.set(itemId(decision.item), reason);
+    }
+    await findReferenced(context, checked, own, material, refused);
+  }
+  return refused;
+}
+
+function writesText({ row }: Decision): boolean {
+  return row?.kind === 'insert' || (row?.kind === 'update' && row.text);
+}
+
+function keyTooLong({ item, row }: Decision, { table }: CheckedMapping): Refusal | null {
+  const key = row?.kind === 'insert' ? item.file?.key : row?.kind === 'update' ? row.key : null;
+  for (const [name, value] of Object.entries(key ?? {})) {
+    const column = table.columns.find((candidate) => candidate.name === name);
+    if (value !== null && column?.maxChars && [...value].length > column.maxChars) {
+      return { code: 'TOO_LONG', message: `The column "${name}" holds ${column.maxChars} characters, the name has ${[...value].length}` };
+    }
+  }
+  return null;
+}
+
+/** Conflict markers count only where they are new: a text about merging may have held some all along. */
+async function markers(context: Context, { item }: Decision, bytes: Uint8Array): Promise<Refusal | null> {
+  if (!MARKERS.test(decode(bytes))) return null;
+  const base = item.base && (await context.state.blob(item.base.text));
+  if (base && MARKERS.test(decode(base))) return null;
+  return { code: 'UNMERGED', message: 'The file has conflict markers; finish the merge first' };
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+async function findReferenced(
+  context: Context,
+  { table, mapping }: CheckedMapping,
+  decisions: readonly Decision[],
+  material: Material,
+  refused: Map<string, Refusal>,
+): Promise<void> {
+  const deletions = decisions.filter((decision) => decision.row?.kind === 'delete');
+  if (table.cascades.length === 0 || deletions.length === 0) return;
+  await context.store.read(async (session) => {
+    for (const { item } of deletions) {
+      const row = material.rows.get(mapping.name)?.get(item.row?.seen.pk ?? '');
+      const count = row ? await session.referencing(table, row.image) : 0;
+      if (count > 0) refused.set(itemId(item), { code: 'REFERENCED', message: `${count} rows of other tables would be deleted or changed with it` });
+    }
+  });
+}

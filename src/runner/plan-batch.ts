@@ -1,0 +1,60 @@
+import { keyId, type Refusal } from '../core/match.ts';
+import { massChanges } from '../core/mass-change.ts';
+import { refuseOccupied } from '../core/occupied.ts';
+import { type Decision, type Item, planItem } from '../core/plan.ts';
+import { SyncError } from '../core/errors.ts';
+import type { Request } from './request.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Items refused while an earlier attempt wrote them, by mapping and key. */
+export type Refused = ReadonlyMap<string, Refusal>;
+
+/** What the batch does to every item it looks at. Pure but for the snapshot it reads. */
+export function planBatch(snapshot: Snapshot, request: Request, refused: Refused = new Map()): Decision[] {
+  const items = snapshot.items.filter((item) => isNamed(item, request.paths));
+  const decisions = items.map((item) => {
+    const refusal = refused.get(itemId(item));
+    return planMerge(planItem(refusal ? { ...item, skip: refusal } : item, request), request);
+  });
+  return refuseOccupied(decisions, new Set(snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []))));
+}
+
+/** Stops a batch that would lose too much at once, unless somebody consents. */
+export async function guardMassChange(decisions: readonly Decision[], snapshot: Snapshot, request: Request): Promise<void> {
+  const changes = massChanges(decisions, snapshot.git.goneWithCommit);
+  if (changes.length === 0 || request.allowMassChange === true || request.dryRun) return;
+  const details = changes.flatMap(({ mapping, what, count, of, paths }) => [
+    `The mapping "${mapping}" would ${what}: ${count} of ${of}`,
+    ...paths.slice(0, 10).map((path) => `  ${path}`),
+    ...(paths.length > 10 ? [`  … and ${paths.length - 10} more`] : []),
+  ]);
+  if (typeof request.allowMassChange === 'function' && (await request.allowMassChange(details))) return;
+  throw new SyncError('MASS_CHANGE', 'The batch would change too much at once; nothing was written', {
+    details,
+    hint: `If this is meant: npx sync-run ${request.command.startsWith('hook') ? 'import' : request.command} --allow-mass-change`,
+  });
+}
+
+export function itemId(item: Pick<Item, 'mapping' | 'base' | 'row' | 'file'>): string {
+  const key = item.row?.seen.key ?? item.base?.key ?? item.file?.key ?? {};
+  return `${item.mapping.name} ${keyId(item.mapping, key)}`;
+}
+
+function isNamed(item: Item, paths: string[] | null): boolean {
+  if (!paths) return true;
+  const own = [item.file?.seen.path, item.row?.path, item.base?.path].filter((path) => path !== undefined);
+  return paths.some((path) => own.some((at) => at === path || at.startsWith(`${path}/`) || path === '.'));
+}
+
+/** A merged text goes to both sides at once. */
+function planMerge(decision: Decision, request: Request): Decision {
+  const { item } = decision;
+  if (!request.merged.has(decision.path) || !item.file || !item.row || decision.skip) return decision;
+  return {
+    ...decision,
+    conflict: false,
+    adopt: false,
+    file: { kind: 'write', path: item.file.seen.path, text: 'file' },
+    row: { kind: 'update', key: null, text: true },
+  };
+}

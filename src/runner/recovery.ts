@@ -1,0 +1,82 @@
+import type { Batch } from '../core/batch.ts';
+import type { Digest } from '../core/digest.ts';
+import { SyncError } from '../core/errors.ts';
+import { RetryError } from '../store/store.ts';
+import { discard, rollForward } from '../tree/recover.ts';
+import type { Context } from './context.ts';
+import { findInserted, finishForward, noFollowUp } from './forward.ts';
+import { textOf, wrongTarget } from './rows.ts';
+import { treeId } from './tree-id.ts';
+
+/** What became of a batch that a crash cut short. */
+export interface Recovered {
+  batch: Batch;
+  outcome: 'finished' | 'never-happened';
+}
+
+/**
+ * Ends an unfinished batch: rolls it forward where its rows were committed (or it had none), forgets it where they were not.
+ * May itself be interrupted anywhere and run again.
+ *
+ * @throws {SyncError} `WRONG_TARGET` or `UNREACHABLE` where nobody can say yet; the intent stays
+ */
+export async function recover(context: Context): Promise<Recovered | null> {
+  const batch = await context.state.intent();
+  if (!batch) return null;
+  if (batch.operations.some(({ row }) => row) && (await settleCommit(context, batch)) === 'void') {
+    await forget(context, batch);
+    return { batch, outcome: 'never-happened' };
+  }
+  const texts = await context.state.blobs(neededTexts(batch));
+  await findInserted(context, batch);
+  await finishForward(context, batch, texts, noFollowUp, (changes) =>
+    rollForward(context.repository.top, batch.txid, changes, (change) => textOf(texts, change.after)),
+  );
+  return { batch, outcome: 'finished' };
+}
+
+/**
+ * Says whether the batch's transaction was committed, by a locking read of this tree's row: it waits until a dying transaction is over
+ * (a plain read would see the row before it). A transaction that was not committed is fenced, so that it never can be.
+ */
+export async function settleCommit(context: Context, batch: Batch): Promise<'committed' | 'void'> {
+  const fence = `${batch.txid}:void`;
+  const tree = await treeId(context.state);
+  try {
+    return await context.store.begin(async (session) => {
+      const last = await session.treeTxid(tree);
+      if (last === batch.txid) return 'committed';
+      if (last === fence) return 'void';
+      if (last !== batch.previousTxid) throw wrongTarget();
+      await session.setTreeTxid(tree, fence);
+      return 'void';
+    });
+  } catch (error) {
+    if (!(error instanceof RetryError)) throw error;
+    throw new SyncError('UNREACHABLE', 'The database still holds the transaction of the last batch; its outcome is not known yet', {
+      hint: 'Run the command again in a moment; nothing is lost meanwhile',
+      cause: error,
+    });
+  }
+}
+
+/** Drops what was staged for a batch that never happened. */
+export async function forget(context: Context, batch: Batch): Promise<void> {
+  await discard(
+    context.repository.top,
+    context.config.root,
+    batch.operations.flatMap((operation) => operation.files),
+  );
+  if (batch.operations.some(({ row }) => row)) await context.state.setMeta({ rowTxid: `${batch.txid}:void` });
+  await context.state.abandon(batch.txid);
+}
+
+/** Every text the operations may need again. */
+export function neededTexts(batch: Batch): Digest[] {
+  const needed = new Set<Digest>();
+  for (const { files, row, base, seen } of batch.operations) {
+    const digests = [seen.file, seen.row, row?.textBefore, row?.textAfter, base.after?.text, ...files.flatMap((change) => [change.before, change.after])];
+    for (const key of digests) if (key) needed.add(key);
+  }
+  return [...needed];
+}

@@ -1,0 +1,75 @@
+import type { Batch } from '../core/batch.ts';
+import type { Refusal } from '../core/match.ts';
+import { RefusedError, type Session } from '../store/store.ts';
+import type { Context } from './context.ts';
+import { inKeyOrder } from './row-order.ts';
+import { differs, type Pending, pendingRows, textOf, type Texts, writeRow } from './rows.ts';
+import { Unstable } from './unstable.ts';
+
+/** How one row of a table without transactions ended. */
+export type RowOutcome = { kind: 'done' } | { kind: 'conflict'; message: string } | { kind: 'skipped'; refusal: Refusal };
+
+/**
+ * Writes the rows of tables without transactions (MyISAM), one statement each, every one comparing the old bytes.
+ *
+ * The guarantee is *repairable*, not atomic: after a crash the same call finishes what was begun. It may run again at any point:
+ * each row is compared with its before- and after-image, and one that is neither is left alone as a conflict.
+ *
+ * @returns outcomes by the index of the operation
+ */
+export async function writeRepairable(context: Context, batch: Batch, texts: Texts): Promise<Map<number, RowOutcome>> {
+  const outcomes = new Map<number, RowOutcome>();
+  const pending = pendingRows(context, batch).filter(({ checked }) => !checked.table.transactional);
+  if (pending.length === 0) return outcomes;
+  await context.store.begin(async (session) => {
+    for (const step of inKeyOrder(pending)) {
+      if (step.temporaryKey) await writeRow(session, step.pending, texts, step.temporaryKey);
+      else outcomes.set(step.pending.index, await writeOne(session, step.pending, texts));
+    }
+  });
+  return outcomes;
+}
+
+async function writeOne(session: Session, pending: Pending, texts: Texts): Promise<RowOutcome> {
+  const { change, checked } = pending;
+  const found = await findRow(session, pending);
+  if (found && found.digest === change.textAfter && !differs(change, found, checked.shape.keyColumns) && change.textAfter !== change.textBefore) {
+    change.pk = found.pk;
+    change.after = found.image;
+    return { kind: 'done' };
+  }
+  if (!found && change.kind === 'delete') return { kind: 'done' };
+  const untouched = change.kind === 'insert' ? !found : found?.digest === change.textBefore;
+  if (!untouched) return { kind: 'conflict', message: 'The row changed while the batch was under way' };
+  try {
+    await writeRow(session, pending, texts);
+  } catch (error) {
+    if (error instanceof RefusedError) return { kind: 'skipped', refusal: { code: 'REFUSED_BY_DATABASE', message: error.message } };
+    if (error instanceof Unstable) return { kind: 'conflict', message: error.message };
+    throw error;
+  }
+  return verify(session, pending, texts);
+}
+
+/** What the database made of the value is taken back, as far as it can be without transactions. */
+async function verify(session: Session, pending: Pending, texts: Texts): Promise<RowOutcome> {
+  const { change, checked } = pending;
+  const row = (await session.lock(checked.shape, change.pk === null ? [] : [change.pk])).get(change.pk ?? '') ?? null;
+  const refusal = differs(change, row, checked.shape.keyColumns);
+  if (!refusal) {
+    change.after = row?.image ?? null;
+    return { kind: 'done' };
+  }
+  if (row && change.kind === 'insert') await session.delete(checked.shape, row.pk, row.text);
+  else if (row && change.before) await session.update(checked.shape, row.pk, pick(change.before, change.set), textOf(texts, change.textBefore), row.text);
+  return { kind: 'skipped', refusal };
+}
+
+function pick<T>(values: Record<string, T>, columns: Record<string, unknown>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([column]) => column in columns));
+}
+
+async function findRow(session: Session, { change, checked }: Pending) {
+  const pk = change.kind === 'insert' ? (await session.find(checked.shape, change.key))[0] : change.pk;
+  return pk ? ((await session.lock(checked.shape, [pk])).get(pk) ?? null) : null;
+}

@@ -1,0 +1,32 @@
+import type { Direction, Side, Source } from '../core/batch.ts';
+
+/** What somebody asks a batch to do. */
+export interface Request {
+  /** The word to report: `sync`, `export`, `import`, `resolve`, `hook post-checkout`, … */
+  command: string;
+  direction: Direction;
+  source: Source;
+  /** Files and folders, from the repository root; null means everything. */
+  paths: string[] | null;
+  prefer: Side | null;
+  /** Makes one side win for every item among `paths` that is not in sync. */
+  settle: Side | null;
+  /** Texts that replace both sides, by path (`resolve --merge`). */
+  merged: ReadonlyMap<string, Uint8Array>;
+  dryRun: boolean;
+  /** Lets a mass change pass: given on the command line, or asked for in a terminal. */
+  allowMassChange: boolean | ((lines: string[]) => Promise<boolean>);
+  /** In milliseconds: for the runner's lock and for git's. */
+  lockTimeout: number;
+}
+
+export const defaultRequest: Omit<Request, 'command' | 'direction'> = {
+  source: 'cli',
+  paths: null,
+  prefer: null,
+  settle: null,
+  merged: new Map(),
+  dryRun: false,
+  allowMassChange: false,
+  lockTimeout: 30_000,
+};

@@ -1,0 +1,164 @@
+import type { CheckedMapping } from '../config/check.ts';
+import type { Batch, Operation, RowChange } from '../core/batch.ts';
+import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
+import { SyncError } from '../core/errors.ts';
+import { keyId, type Refusal } from '../core/match.ts';
+import type { Key } from '../core/model.ts';
+import { type LockedRow, RefusedError, type Session } from '../store/store.ts';
+import type { Context } from './context.ts';
+import { keyImage } from './operations.ts';
+import { inKeyOrder } from './row-order.ts';
+import { Refusals, Unstable } from './unstable.ts';
+
+export type Texts = ReadonlyMap<Digest, Uint8Array>;
+
+/** One row change with the mapping it belongs to and its place in the batch. */
+export interface Pending {
+  index: number;
+  operation: Operation;
+  change: RowChange;
+  checked: CheckedMapping;
+}
+
+/**
+ * Writes the batch's rows in one transaction: all of them, read back and equal to the last byte, or none.
+ * Rows of tables without transactions are only checked here; `repairable.ts` writes them after the commit.
+ *
+ * @throws {Unstable} if a row moved since the plan was made; nothing was written
+ * @throws {Refusals} if the database did not take some of them; nothing was written
+ * @throws {SyncError} `WRONG_TARGET` if this tree's last txid is not in the database
+ */
+export async function writeRows(context: Context, batch: Batch, texts: Texts, tree: string): Promise<void> {
+  const pending = pendingRows(context, batch);
+  await context.store.begin(async (session) => {
+    await session.lockTarget();
+    const last = await session.treeTxid(tree);
+    if (last !== batch.previousTxid) throw wrongTarget();
+    await session.setTreeTxid(tree, batch.txid);
+    await checkUnmoved(session, pending);
+    const own = pending.filter(({ checked }) => checked.table.transactional);
+    const refused = await write(session, own, texts);
+    for (const [index, refusal] of await readBack(session, own, refused)) refused.set(index, refusal);
+    if (refused.size > 0) throw new Refusals(refused);
+  });
+}
+
+export function pendingRows(context: Pick<Context, 'mappings'>, batch: Batch): Pending[] {
+  const checked = new Map(context.mappings.map((entry) => [entry.mapping.name, entry]));
+  return batch.operations.flatMap((operation, index) => {
+    const mapping = checked.get(operation.mapping);
+    return operation.row && mapping ? [{ index, operation, change: operation.row, checked: mapping }] : [];
+  });
+}
+
+export function wrongTarget(): SyncError {
+  return new SyncError('WRONG_TARGET', 'The database does not hold the last batch of this working tree: it was restored, replaced, or the tree was copied', {
+    hint: 'If it is meant to be so: npx sync-run init --new-target (what both sides agreed on is forgotten; differences become conflicts)',
+  });
+}
+
+async function checkUnmoved(session: Session, pending: Pending[]): Promise<void> {
+  for (const own of byMapping(pending)) {
+    const { shape } = own[0]!.checked;
+    const leaving = new Set(own.filter(({ change }) => change.kind === 'delete' || change.keyBefore).map(({ change }) => change.pk));
+    const locked = await session.lock(
+      shape,
+      own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
+    );
+    for (const { change } of own) {
+      if (change.kind === 'insert') {
+        // A restored row takes its old primary key only while that is free.
+        if (change.pk !== null && locked.has(change.pk)) releasePrimaryKey(change, shape.primaryKey);
+      } else {
+        const row = locked.get(change.pk ?? '');
+        if (!row || row.digest !== change.textBefore || !sameKey(shape.keyColumns, row.key, change.keyBefore ?? change.key)) {
+          throw new Unstable(`A row of "${shape.table}" changed while the batch was under way`);
+        }
+      }
+      if (change.kind === 'insert' || change.keyBefore) {
+        const there = await session.find(shape, change.key);
+        if (there.some((pk) => !leaving.has(pk))) throw new Unstable(`A row of "${shape.table}" appeared with a key the batch was about to use`);
+      }
+    }
+  }
+}
+
+function releasePrimaryKey(change: RowChange, primaryKey: string[]): void {
+  change.set = Object.fromEntries(Object.entries(change.set).filter(([column]) => !primaryKey.includes(column) || column in change.key));
+  change.pk = null;
+}
+
+async function write(session: Session, pending: Pending[], texts: Texts): Promise<Map<number, Refusal>> {
+  const refused = new Map<number, Refusal>();
+  for (const step of inKeyOrder(pending)) {
+    try {
+      await writeRow(session, step.pending, texts, step.temporaryKey);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      refused.set(step.pending.index, { code: 'REFUSED_BY_DATABASE', message: error.message });
+    }
+  }
+  return refused;
+}
+
+/**
+ * Writes one row, or only its temporary key.
+ *
+ * @throws {Unstable} if the row was not there as expected
+ */
+export async function writeRow(session: Session, { change, checked }: Pending, texts: Texts, temporaryKey: Key | null = null): Promise<void> {
+  const { shape } = checked;
+  const before = textOf(texts, change.textBefore);
+  let done = true;
+  if (change.kind === 'delete') done = await session.delete(shape, change.pk ?? '', before);
+  else if (change.kind === 'insert') change.pk = await session.insert(shape, change.set, textOf(texts, change.textAfter));
+  else if (temporaryKey) done = await session.update(shape, change.pk ?? '', keyImage(temporaryKey), null, before);
+  else {
+    const text = change.textAfter === change.textBefore ? null : textOf(texts, change.textAfter);
+    done = await session.update(shape, change.pk ?? '', change.set, text, before);
+  }
+  if (!done) throw new Unstable(`A row of "${shape.table}" changed while it was written`);
+}
+
+/** Reads every written row again and compares bytes and key. */
+async function readBack(session: Session, pending: Pending[], refused: ReadonlyMap<number, Refusal>): Promise<Map<number, Refusal>> {
+  const changed = new Map<number, Refusal>();
+  for (const own of byMapping(pending.filter(({ index }) => !refused.has(index)))) {
+    const { shape } = own[0]!.checked;
+    const rows = await session.lock(
+      shape,
+      own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
+    );
+    for (const { index, change } of own) {
+      const refusal = differs(change, rows.get(change.pk ?? '') ?? null, shape.keyColumns);
+      if (refusal) changed.set(index, refusal);
+      else change.after = rows.get(change.pk ?? '')?.image ?? null;
+    }
+  }
+  return changed;
+}
+
+/** What is wrong with a row as it was read back; null if nothing. */
+export function differs(change: RowChange, row: LockedRow | null, keyColumns: string[]): Refusal | null {
+  const code = 'CHANGED_BY_DATABASE';
+  if (change.kind === 'delete') return row ? { code, message: 'The row is still there after its deletion' } : null;
+  if (!row) return { code, message: 'The row is not there after it was written' };
+  if (row.digest !== change.textAfter) return { code, message: 'The database stored another text than was written (a trigger, or a column that changes its value)' };
+  if (!sameKey(keyColumns, row.key, change.key)) return { code, message: 'The database stored another key than was written' };
+  return null;
+}
+
+export function textOf(texts: Texts, key: Digest | null): Uint8Array {
+  const bytes = key === null || key === EMPTY_DIGEST ? new Uint8Array() : texts.get(key);
+  if (!bytes) throw new SyncError('INTERNAL', `The text ${key} was not kept`);
+  return bytes;
+}
+
+function sameKey(columns: string[], a: Key, b: Key): boolean {
+  return keyId({ keyColumns: columns }, a) === keyId({ keyColumns: columns }, b);
+}
+
+function byMapping(pending: Pending[]): Pending[][] {
+  return [...Map.groupBy(pending, ({ checked }) => checked.mapping.name).values()];
+}
+

@@ -1,0 +1,162 @@
+import type { Batch } from '../core/batch.ts';
+import { SyncError } from '../core/errors.ts';
+import type { Refusal } from '../core/match.ts';
+import type { Decision } from '../core/plan.ts';
+import { waitForLocks } from '../git/locks.ts';
+import { acquireLock } from '../state/lock.ts';
+import { RetryError } from '../store/store.ts';
+import { applyBatch } from './batch.ts';
+import type { Context } from './context.ts';
+import { followUpOf } from './follow-up.ts';
+import type { Deviations } from './forward.ts';
+import { gather } from './material.ts';
+import { joinFileChanges, newTxid, toOperation } from './operations.ts';
+import { guardMassChange, itemId, planBatch } from './plan-batch.ts';
+import { recover } from './recovery.ts';
+import { emptyReport, type Report } from './report.ts';
+import { describe } from './describe.ts';
+import type { Request } from './request.ts';
+import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import { checkTarget, prepareTarget, rememberTarget } from './target.ts';
+import { Refusals, Unstable } from './unstable.ts';
+
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Runs one request as one batch: takes the lock, ends an unfinished batch first, plans, applies, verifies.
+ * Applied twice, it does nothing the second time.
+ *
+ * @throws {SyncError} with the exit code of the design's table; a conflict or a refused item is no error but part of the report
+ */
+export async function run(context: Context, request: Request): Promise<Report> {
+  const started = performance.now();
+  if (request.dryRun) return finishReport(await attempt(context, request, new Map()), started);
+  await waitForLocks(context.repository, { timeoutMs: request.lockTimeout, signal: context.signal });
+  await using _lock = await acquireLock(context.state.folder, {
+    timeoutMs: request.lockTimeout,
+    signal: context.signal,
+    holder: { command: request.command },
+  });
+  return finishReport(await runLocked(context, request), started);
+}
+
+/** The same, for whoever holds the lock already. */
+export async function runLocked(context: Context, request: Request): Promise<Report> {
+  const recovered = await recover(context);
+  const refused = new Map<string, Refusal>();
+  for (let tried = 1; ; tried++) {
+    try {
+      const report = await attempt(context, request, refused);
+      if (recovered) {
+        const what = recovered.outcome === 'finished' ? 'was finished' : 'had not been committed and was taken back';
+        report.notices.unshift(`The unfinished batch ${recovered.batch.txid.slice(0, 8)} ${what}`);
+      }
+      return report;
+    } catch (error) {
+      if (!(error instanceof Unstable || error instanceof RetryError || error instanceof RefusedItems)) throw error;
+      if (error instanceof RefusedItems) for (const [id, refusal] of error.items) refused.set(id, refusal);
+      if (tried >= MAX_ATTEMPTS) {
+        throw new SyncError('UNSTABLE', `Gave up after ${MAX_ATTEMPTS} attempts; nothing was changed`, { hint: 'Run the command again', cause: error });
+      }
+    }
+  }
+}
+
+class RefusedItems extends Error {
+  readonly items: Map<string, Refusal>;
+  constructor(items: Map<string, Refusal>) {
+    super('The database did not take some items');
+    this.items = items;
+  }
+}
+
+async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
+  await checkTarget(context);
+  const snapshot = await takeSnapshot(context);
+  let decisions = planBatch(snapshot, request, refused);
+  await guardMassChange(decisions, snapshot, request);
+  const gathered = await gather(context, snapshot, decisions, request);
+  if (gathered.refused.size > 0) {
+    for (const [id, refusal] of gathered.refused) refused.set(id, refusal);
+    decisions = planBatch(snapshot, request, refused);
+  }
+  const checked = new Map(context.mappings.map((entry) => [entry.mapping.name, entry]));
+  const acting = decisions.filter((decision) => decision.file || decision.row);
+  const operations = acting.map((decision) => toOperation(decision, checked.get(decision.item.mapping.name)!, gathered.material));
+  joinFileChanges(operations);
+  const report = describe(emptyReport(request.command, request.dryRun), { snapshot, decisions, operations, mappings: context.mappings, request });
+  if (acting.length === 0 && refusedWhileWriting(refused)) throw refusedEverything(refused);
+  if (request.dryRun) return report;
+
+  const writesRows = operations.some(({ row }) => row);
+  if (writesRows) await prepareTarget(context);
+  const followUp = followUpOf(snapshot, decisions, gathered.material, request);
+  followUp.meta = { ...followUp.meta, ...(await rememberTarget(context)) };
+  const batch = await newBatch(context, request, snapshot, operations);
+  if (operations.length === 0) {
+    if (followUp.isNeeded) await context.state.finish({ ...emptyCompletion(batch, context.now()), ...followUp, blobs: followUp.texts });
+    return report;
+  }
+  const deviations = await apply(context, batch, gathered.material.texts, followUp, acting);
+  return withDeviations({ ...report, txid: batch.txid }, deviations, acting);
+}
+
+async function apply(
+  context: Context,
+  batch: Batch,
+  texts: Map<string, Uint8Array>,
+  followUp: Parameters<typeof applyBatch>[3],
+  acting: Decision[],
+): Promise<Deviations> {
+  try {
+    return await applyBatch(context, batch, texts, followUp);
+  } catch (error) {
+    if (!(error instanceof Refusals)) throw error;
+    throw new RefusedItems(new Map([...error.items].map(([index, refusal]) => [itemId(acting[index]!.item), refusal])));
+  }
+}
+
+async function newBatch(context: Context, request: Request, snapshot: Snapshot, operations: Batch['operations']): Promise<Batch> {
+  const writesRows = operations.some(({ row }) => row);
+  const tables = new Map(context.mappings.map(({ mapping, table }) => [mapping.name, table]));
+  return {
+    txid: newTxid(),
+    command: request.command,
+    source: request.source,
+    direction: request.direction,
+    startedAt: context.now(),
+    head: snapshot.git.head,
+    previousTxid: writesRows ? ((await context.state.meta()).rowTxid ?? null) : null,
+    undoes: null,
+    repairable: operations.some(({ row, mapping }) => row && !tables.get(mapping)?.transactional),
+    operations,
+  };
+}
+
+export function emptyCompletion(batch: Batch, finishedAt: number) {
+  return { batch, finishedAt, status: 'done' as const, tombstones: { set: [], drop: [] } };
+}
+
+/** Codes that only show while writing. */
+function refusedWhileWriting(refused: ReadonlyMap<string, Refusal>): boolean {
+  return [...refused.values()].some(({ code }) => code === 'CHANGED_BY_DATABASE' || code === 'REFUSED_BY_DATABASE');
+}
+
+function refusedEverything(refused: ReadonlyMap<string, Refusal>): SyncError {
+  const details = [...refused].map(([id, { code, message }]) => `${id}: ${code}: ${message}`);
+  return new SyncError('VERIFY', 'The database did not take what was written; everything was rolled back', { details });
+}
+
+function withDeviations(report: Report, deviations: Deviations, acting: Decision[]): Report {
+  for (const [index] of deviations.conflicts) {
+    const { item, path, change } = acting[index]!;
+    const key = item.row?.seen.key ?? item.file?.key ?? item.base?.key ?? {};
+    report.conflicts.push({ path, mapping: item.mapping.name, key, file: 'changed', row: change.row });
+  }
+  for (const [index, refusal] of deviations.skipped) report.skipped.push({ path: acting[index]!.path, ...refusal });
+  return report;
+}
+
+function finishReport(report: Report, started: number): Report {
+  return { ...report, ms: Math.round(performance.now() - started) };
+}

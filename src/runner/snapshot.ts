@@ -1,0 +1,254 @@
+import picomatch from 'picomatch';
+import type { CheckedMapping } from '../config/check.ts';
+import { findCollisions } from '../core/collisions.ts';
+import { digest, type Digest } from '../core/digest.ts';
+import { keyOf, type Lookups, type Names, pathOf, readNames } from '../core/item-path.ts';
+import { type FileSide, keyId, match, type RowSide } from '../core/match.ts';
+import type { BaseEntry, FileSeen, Mapping, RowSeen } from '../core/model.ts';
+import { canonical } from '../core/newlines.ts';
+import type { Item } from '../core/plan.ts';
+import { type Skip } from '../core/skips.ts';
+import type { Hold, OpenConflict } from '../state/state.ts';
+import type { Session } from '../store/store.ts';
+import { readFileSeen } from '../tree/read.ts';
+import { scanTree } from '../tree/scan.ts';
+import type { Context } from './context.ts';
+import { factsOf, type GitFacts, readGitFacts } from './git-facts.ts';
+
+/** Both sides and the base at one moment, paired into items. */
+export interface Snapshot {
+  items: Item[];
+  /** Files and rows that are no item: excluded, links, not readable. */
+  skips: Skip[];
+  forgotten: BaseEntry[];
+  git: GitFacts;
+  meta: Record<string, string>;
+  conflicts: OpenConflict[];
+  holds: Hold[];
+  lookups: ReadonlyMap<string, Lookups>;
+  /** Texts that were read on the way, by the digest of their bytes. */
+  texts: Map<Digest, Uint8Array>;
+}
+
+/** Reads files, rows, base and git. Writes nothing. */
+export async function takeSnapshot(context: Context): Promise<Snapshot> {
+  const { repository, config, state } = context;
+  const [meta, base, conflicts, holds] = await Promise.all([state.meta(), state.base(), state.conflicts(), state.holds()]);
+  const texts = new Map<Digest, Uint8Array>();
+  const [git, tree, found] = await Promise.all([
+    readGitFacts(repository, config.root, meta.head ?? null),
+    scanTree({ top: repository.top, root: config.root, signal: context.signal }),
+    context.store.read((session) => readRows(context, session, base, texts)),
+  ]);
+  const files = [...tree.files, ...(await readOutside(context, base, tree.files))];
+  const skips: Skip[] = [...tree.skips];
+  const items: Item[] = [];
+  const forgotten: BaseEntry[] = base.filter((entry) => !context.mappings.some(({ mapping }) => mapping.name === entry.mapping));
+  for (const { mapping } of context.mappings) {
+    const { rows, lookups } = found.get(mapping.name) ?? { rows: [], lookups: new Map() };
+    const excluded = excluder(mapping, config.root);
+    const sides = {
+      rows: rows.map((row) => rowSide(mapping, config.root, row.seen, row.text, lookups)),
+      files: files.flatMap((file) => fileSide(mapping, config.root, file, lookups, base)),
+    };
+    refuseDuplicates(mapping, sides.rows);
+    const kept = { rows: sides.rows.filter((row) => !excluded(row.path)), files: sides.files.filter((file) => !excluded(file.seen.path)) };
+    const left = [...sides.rows.map((row) => row.path), ...sides.files.map((file) => file.seen.path)].filter(excluded);
+    for (const path of new Set(left)) skips.push({ path: path ?? '', code: 'EXCLUDED', message: 'An exclude pattern matches' });
+    const own = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path));
+    const inherited = inheritance(mapping, kept.rows);
+    const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, path));
+    for (const item of matched.items) items.push(withFacts(item, conflicts, holds, inherited));
+    forgotten.push(...matched.forgotten);
+  }
+  refuseCollisions(items);
+  refuseUnsafe(items, tree.skips);
+  return {
+    items,
+    skips: skips.filter((skip) => !items.some((item) => item.skip === skip)),
+    forgotten,
+    git,
+    meta,
+    conflicts,
+    holds,
+    lookups: new Map([...found].map(([name, { lookups }]) => [name, lookups])),
+    texts,
+  };
+}
+
+interface FoundRows {
+  rows: { seen: RowSeen; text: Digest }[];
+  lookups: Lookups;
+}
+
+async function readRows(
+  context: Context,
+  session: Session,
+  base: BaseEntry[],
+  texts: Map<Digest, Uint8Array>,
+): Promise<Map<string, FoundRows>> {
+  const found = new Map<string, FoundRows>();
+  for (const checked of context.mappings) {
+    const { mapping } = checked;
+    const known = new Map(base.filter((entry) => entry.mapping === mapping.name).map((entry) => [entry.pk, entry]));
+    const lookups = new Map<string, Names>();
+    for (const [placeholder, lookup] of Object.entries(mapping.lookups)) {
+      lookups.set(placeholder, readNames(lookup, await session.names(lookup.table, lookup.key, lookup.name)));
+    }
+    const seen = known.size === 0 ? await scanWithTexts(session, checked, texts) : await session.scan(checked.shape);
+    found.set(mapping.name, { rows: await canonicalRows(session, checked, seen, known, texts), lookups });
+  }
+  return found;
+}
+
+/** Without a base every text has to travel; then one look is enough. */
+async function scanWithTexts(session: Session, { shape }: CheckedMapping, texts: Map<Digest, Uint8Array>): Promise<RowSeen[]> {
+  const seen: RowSeen[] = [];
+  for await (const chunk of session.scanTexts(shape)) {
+    for (const { text, ...row } of chunk) {
+      seen.push(row);
+      texts.set(row.digest, text);
+    }
+  }
+  return seen;
+}
+
+/** A row's text in canonical newlines. The database knows only the digest of the bytes, so changed rows are fetched where it matters. */
+async function canonicalRows(
+  session: Session,
+  { mapping, shape }: CheckedMapping,
+  rows: RowSeen[],
+  known: ReadonlyMap<string, BaseEntry>,
+  texts: Map<Digest, Uint8Array>,
+): Promise<FoundRows['rows']> {
+  if (mapping.newlines === 'exact') return rows.map((seen) => ({ seen, text: seen.digest }));
+  const unknown = rows.filter((row) => known.get(row.pk)?.row !== row.digest && !texts.has(row.digest));
+  const fetched = new Map<string, Uint8Array>();
+  for await (const chunk of session.texts(
+    shape,
+    unknown.map((row) => row.pk),
+  )) {
+    for (const { pk, text } of chunk) fetched.set(pk, text);
+  }
+  return rows.map((row) => {
+    const entry = known.get(row.pk);
+    if (entry?.row === row.digest) return { seen: row, text: entry.text };
+    const text = texts.get(row.digest) ?? fetched.get(row.pk) ?? new Uint8Array();
+    const seen = { ...row, digest: digest(text), size: text.byteLength };
+    texts.set(seen.digest, text);
+    return { seen, text: digest(canonical(text, 'lf')) };
+  });
+}
+
+/** Files of the base that lie outside the root of today, after `root` was changed. */
+async function readOutside(context: Context, base: BaseEntry[], scanned: FileSeen[]): Promise<FileSeen[]> {
+  const known = new Set(scanned.map((file) => file.path));
+  const outside: FileSeen[] = [];
+  for (const { path } of base) {
+    if (known.has(path) || path.startsWith(`${context.config.root}/`)) continue;
+    const read = await readFileSeen(context.repository.top, path);
+    if (read) outside.push(read.seen);
+  }
+  return outside;
+}
+
+function rowSide(mapping: Mapping, root: string, seen: RowSeen, text: Digest, lookups: Lookups): RowSide {
+  const place = pathOf(mapping, root, seen.key, lookups);
+  return 'path' in place ? { seen, text, path: place.path, refusal: null } : { seen, text, path: null, refusal: place.refusal };
+}
+
+/** A file belongs to a mapping by the shape of its path, or because the base says so. */
+function fileSide(mapping: Mapping, root: string, seen: FileSeen, lookups: Lookups, base: BaseEntry[]): FileSide[] {
+  const text = mapping.newlines === 'lf' ? seen.lfDigest : seen.digest;
+  const read = keyOf(mapping, root, seen.path, lookups);
+  if (read) return [{ seen, text, key: read.key, refusal: read.refusal }];
+  const entry = base.find((known) => known.path === seen.path && known.mapping === mapping.name);
+  return entry ? [{ seen, text, key: entry.key, refusal: null }] : [];
+}
+
+function excluder(mapping: Mapping, root: string): (path: string | null) => boolean {
+  if (mapping.exclude.length === 0) return () => false;
+  const isMatch = picomatch(mapping.exclude, { dot: true });
+  return (path) => path !== null && path.startsWith(`${root}/`) && isMatch(path.slice(root.length + 1));
+}
+
+function refuseDuplicates(mapping: Mapping, rows: RowSide[]): void {
+  const byKey = Map.groupBy(rows, (row) => keyId(mapping, row.seen.key));
+  for (const [key, twins] of byKey) {
+    if (twins.length < 2) continue;
+    const which = twins.map((row) => row.seen.pk).join(', ');
+    for (const row of twins) {
+      row.refusal ??= { code: 'DUPLICATE_KEY', message: `${twins.length} rows of "${mapping.table}" have the key ${key}: primary keys ${which}` };
+    }
+  }
+}
+
+/** Judged on the set of paths there would be if everything were carried over. */
+function refuseCollisions(items: Item[]): void {
+  const paths = new Map<string, Item[]>();
+  for (const item of items) {
+    for (const path of resultingPaths(item)) paths.set(path, [...(paths.get(path) ?? []), item]);
+  }
+  for (const twins of findCollisions(paths.keys())) {
+    for (const path of twins) {
+      const others = twins.filter((twin) => twin !== path).map((twin) => `"${twin}"`);
+      for (const item of paths.get(path) ?? []) {
+        item.skip ??= { code: 'COLLISION', message: `On some file systems this is the same path as ${others.join(', ')}` };
+      }
+    }
+  }
+}
+
+/** Where the item's file is or will be: a side that moved takes the file along. */
+function resultingPaths(item: Item): string[] {
+  const file = item.file?.seen.path;
+  const row = item.row?.path || undefined;
+  if (!item.base) return [file, row].filter((path) => path !== undefined);
+  if (file !== undefined && file !== item.base.path) return [file];
+  return [row ?? file].filter((path) => path !== undefined);
+}
+
+/** A link or a folder that stands where an item's file would be makes the item wait for a person. */
+function refuseUnsafe(items: Item[], skips: Skip[]): void {
+  const byPath = new Map(skips.map((skip) => [skip.path, skip]));
+  if (byPath.size === 0) return;
+  for (const item of items) {
+    for (const path of [item.base?.path, item.row?.path]) {
+      const skip = path === undefined ? undefined : (byPath.get(path) ?? [...byPath.values()].find((at) => path.startsWith(`${at.path}/`)));
+      if (skip) item.skip ??= skip;
+    }
+  }
+}
+
+/** For mappings whose rows inherit: the text each key would have without a row of its own. */
+function inheritance(mapping: Mapping, rows: RowSide[]): (item: Item) => Digest | null {
+  const rule = mapping.rules.inherits;
+  if (!rule) return () => null;
+  const texts = new Map(rows.map((row) => [keyId(mapping, row.seen.key), row.text]));
+  return (item) => {
+    const key = item.file?.key;
+    if (!key) return null;
+    const own = rule.from.indexOf(key[rule.column] ?? '');
+    for (const value of rule.from.slice(own + 1)) {
+      const text = texts.get(keyId(mapping, { ...key, [rule.column]: value }));
+      if (text !== undefined) return text;
+    }
+    return null;
+  };
+}
+
+function withFacts(item: Item, conflicts: OpenConflict[], holds: Hold[], inherited: (item: Item) => Digest | null): Item {
+  const key = item.row?.seen.key ?? item.base?.key ?? item.file?.key;
+  if (!key) return item;
+  const same = (record: OpenConflict | Hold): boolean =>
+    record.mapping === item.mapping.name && keyId(item.mapping, record.key) === keyId(item.mapping, key);
+  return {
+    ...item,
+    facts: {
+      ...item.facts,
+      openConflict: conflicts.find(same) ?? null,
+      held: holds.find(same) ?? null,
+      inherited: inherited(item),
+    },
+  };
+}

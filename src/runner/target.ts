@@ -1,0 +1,40 @@
+import type { Context } from './context.ts';
+import { wrongTarget } from './rows.ts';
+import { SyncError } from '../core/errors.ts';
+import { treeId } from './tree-id.ts';
+
+/**
+ * Refuses a database that is not the one the base belongs to, whatever its URL says. Writes nothing.
+ *
+ * @throws {SyncError} `WRONG_TARGET` if its identity differs, or if it lacks the last batch of this tree
+ */
+export async function checkTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<void> {
+  const meta = await state.meta();
+  const identity = await store.identity();
+  if (meta.targetId ? identity.id !== meta.targetId : meta.targetServer && meta.targetServer !== identity.server) {
+    throw new SyncError('WRONG_TARGET', `This working tree was synced with another database than ${identity.server}`, {
+      hint: 'Check SYNC_RUN_DATABASE_URL; if the database was replaced on purpose: npx sync-run init --new-target',
+    });
+  }
+  if (!meta.tree || meta.rowTxid === undefined) return;
+  const tree = meta.tree;
+  if ((await store.read((session) => session.treeTxid(tree))) !== meta.rowTxid) throw wrongTarget();
+}
+
+/** Makes the database ready for row writes, once, and remembers which one it is. */
+export async function prepareTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<void> {
+  const meta = await state.meta();
+  if (meta.targetId && meta.rowTxid !== undefined) return;
+  const tree = await treeId(state);
+  const identity = await store.prepare(tree);
+  const txid = await store.read((session) => session.treeTxid(tree));
+  await state.setMeta({ targetId: identity.id, targetServer: identity.server, rowTxid: txid ?? '' });
+}
+
+/** Remembers the database of the first base where it holds no table of ours (an export needs none). */
+export async function rememberTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<Record<string, string>> {
+  const meta = await state.meta();
+  if (meta.targetServer) return {};
+  const identity = await store.identity();
+  return { targetServer: identity.server, ...(identity.id ? { targetId: identity.id } : {}) };
+}
