@@ -71,7 +71,6 @@ function checkMapping(mapping: Mapping, tables: ReadonlyMap<string, Table>, name
   const lookups = lookupFindings(mapping, tables, names);
   if (table === undefined) return { problems: [unknownTable(mapping.table, names), ...lookups.problems], warnings: [] };
   const problems: string[] = [];
-  if (mapping.table.toLowerCase() === 'sync_run_tree') problems.push('The table "sync_run_tree" belongs to sync-run itself');
   if (table.primaryKey.length === 0) {
     problems.push(`The table "${table.name}" has no primary key, without which no row can be named for sure; add one`);
   }

@@ -54,7 +54,8 @@ function stylesheets(prefix: string): MappingDraft {
     table: `${prefix}themestylesheets`,
     path: 'styles/{theme}/{name}',
     content: 'stylesheet',
-    // Attached to nothing means on every page. Without a cache file MyBB falls back to css.php?stylesheet=<sid>, which reads the row;
+    // Attached to nothing means on every page; that a parent theme's stylesheet of the same name is attached otherwise cannot be stated here.
+    // Without a cache file MyBB falls back to css.php?stylesheet=<sid>, which reads the row;
     // the Admin CP enters the file's name once it has written the file.
     insert: { attachedto: '', cachefile: '' },
     touch: { lastmodified: { at: 'unixtime' } },
@@ -63,7 +64,8 @@ function stylesheets(prefix: string): MappingDraft {
       orphans: 'leave',
       notice:
         'MyBB serves stylesheets from files of its own: refresh them by opening each changed stylesheet in the Admin CP ' +
-        '(Templates & Style > Themes > the theme > the stylesheet) and saving it as it is',
+        '(Templates & Style > Themes > the theme > the stylesheet) and saving it as it is; ' +
+        'a new one is on every page until it is attached to some there',
     },
   };
 }
