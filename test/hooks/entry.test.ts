@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { install, outcome } from '../helpers/hooked.ts';
+import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
+
+const root = join(import.meta.dirname, '../..');
+let scratch: ScratchRepository;
+beforeEach(async () => {
+  scratch = await createRepository();
+  await scratch.write('db/a.html', 'a\n');
+  await scratch.commit();
+  // A package whose command notes what it sees, around the real entry.
+  for (const file of ['hooks/entry.ts', 'src/git/environment.ts']) await cp(join(root, file), scratch.beside(`package/${file}`));
+  await module('package.json', '{ "type": "module" }');
+  await command('');
+  await mkdir((await install(scratch, { runtime: process.execPath, entry: scratch.beside('package/hooks/entry.ts') })).statePath);
+});
+afterEach(() => scratch.cleanup());
+
+async function module(path: string, text: string): Promise<void> {
+  const file = scratch.beside(`package/${path}`);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+}
+
+/** Makes the package's command note its arguments and environment, then do `what`. */
+async function command(what: string): Promise<void> {
+  const note = JSON.stringify(scratch.beside('note.json'));
+  await module(
+    'src/cli/main.ts',
+    `import { writeFile } from 'node:fs/promises';
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^GIT_|^SYNC_RUN/.test(name)));
+await writeFile(${note}, JSON.stringify({ args: process.argv.slice(2), cwd: process.cwd(), env }));
+${what}\n`,
+  );
+}
+
+async function seen(): Promise<{ args: string[]; cwd: string; env: Record<string, string> }> {
+  return JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')) as Awaited<ReturnType<typeof seen>>;
+}
+
+async function commit(text: string, ...args: string[]): Promise<{ code: number; stderr: string }> {
+  await scratch.write('db/a.html', text);
+  await scratch.git('add', 'db');
+  const { code, stderr } = await outcome(scratch, 'git', ['commit', '--quiet', '--message', 'Mapped', ...args]);
+  return { code, stderr };
+}
+
+test('without a runner the command runs here, with the index of the commit and nothing else of git', async () => {
+  assert.deepEqual(await commit('b\n'), { code: 0, stderr: '' });
+  const { args, cwd, env } = await seen();
+  assert.deepEqual({ args, cwd }, { args: ['hook', 'pre-commit'], cwd: scratch.path });
+  assert.deepEqual(env, { GIT_CONFIG_NOSYSTEM: '1', GIT_INDEX_FILE: join(scratch.path, '.git/index'), SYNC_RUN_HOOK: '1' });
+});
+
+test('commit -a and commit <path> hand over the index they are making', async () => {
+  await commit('b\n', '--all');
+  assert.equal((await seen()).env.GIT_INDEX_FILE, join(scratch.path, '.git/index.lock'));
+  await commit('c\n', 'db/a.html');
+  assert.match((await seen()).env.GIT_INDEX_FILE ?? '', /\/\.git\/next-index-\d+\.lock$/);
+});
+
+test('a post-hook gets the arguments of git and no index, in a linked worktree too', async () => {
+  const linked = scratch.beside('linked');
+  await scratch.git('worktree', 'add', '--quiet', '-b', 'linked', linked);
+  const state = (await scratch.gitWith({ cwd: linked }, 'rev-parse', '--git-path', 'sync-run')).trim();
+  await mkdir(state);
+  await scratch.gitWith({ cwd: linked }, 'checkout', '--quiet', '-b', 'next');
+  const head = (await scratch.git('rev-parse', 'HEAD')).trim();
+  const { args, cwd, env } = await seen();
+  assert.deepEqual({ args, cwd }, { args: ['hook', 'post-checkout', head, head, '1'], cwd: linked });
+  assert.deepEqual(env, { GIT_CONFIG_NOSYSTEM: '1', SYNC_RUN_HOOK: '1' });
+});
+
+test('exit code 1 of pre-commit blocks the commit, however the command ends; no other code does', async () => {
+  await command('process.exitCode = 1;');
+  assert.equal((await commit('b\n')).code, 1);
+  await command('process.exit(1);');
+  assert.equal((await commit('c\n')).code, 1);
+  for (const code of [2, 3, 4, 5, 6]) {
+    await command(`process.exit(${code});`);
+    assert.equal((await commit(`${code}\n`)).code, 0);
+  }
+  await command('process.exit(1);');
+  await scratch.git('checkout', '--quiet', '-b', 'next');
+});
+
+test('a broken package is one line, and git goes on', async () => {
+  const broken: [string, RegExp][] = [
+    ['throw new Error("It broke\\nbadly");', /^sync-run: pre-commit did nothing: It broke\n$/],
+    ['setImmediate(() => { throw new Error("It broke later"); });', /^sync-run: pre-commit did nothing: It broke later\n$/],
+    ['void Promise.reject(new Error("Nobody listens"));', /^sync-run: pre-commit did nothing: Nobody listens\n$/],
+    ['await import("./gone.ts");', /^sync-run: pre-commit did nothing: [^\n]*gone\.ts[^\n]*\n$/],
+    ['this is no program', /^sync-run: pre-commit did nothing: [^\n]+\n$/],
+  ];
+  for (const [position, [what, line]] of broken.entries()) {
+    await command(what);
+    const { code, stderr } = await commit(`${position}\n`);
+    assert.equal(code, 0);
+    assert.match(stderr, line);
+  }
+});
+
+test('a runner gets the hook, and its answer is what git and the user see', async () => {
+  const note = JSON.stringify(scratch.beside('note.json'));
+  await module(
+    'src/runner/client.ts',
+    `import { writeFile } from 'node:fs/promises';
+export async function sendToRunner(request: object) {
+  await writeFile(${note}, JSON.stringify(request));
+  return { exitCode: 1, stderr: 'from the runner\\n' };
+}\n`,
+  );
+  await command('throw new Error("The command ran as well");');
+  assert.deepEqual(await commit('b\n'), { code: 1, stderr: 'from the runner\n' });
+  const gitDir = join(scratch.path, '.git');
+  assert.deepEqual(JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')), {
+    hook: 'pre-commit',
+    args: [],
+    top: scratch.path,
+    gitDir,
+    indexFile: join(gitDir, 'index'),
+  });
+});
+
+test('the entry and what it loads before the runner answers import nothing of others', async () => {
+  const open = ['hooks/entry.ts', 'src/git/environment.ts'];
+  const files = new Set<string>();
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    files.add(file);
+    const source = await readFile(join(root, file), 'utf8');
+    for (const [, name = ''] of source.matchAll(/^(?:import|export)\s(?!type\b)[^;]*?from '([^']+)'/gm)) {
+      assert.ok(name.startsWith('.') || isBuiltin(name), `"${file}" imports "${name}"`);
+      if (name.startsWith('.')) open.push(join(dirname(file), name));
+    }
+  }
+  assert.ok(files.has('hooks/entry.ts'));
+});
