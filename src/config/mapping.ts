@@ -152,8 +152,12 @@ export function literalText(value: Stamp): string {
   return `=${typeof value === 'boolean' ? Number(value) : value}`;
 }
 
-/** Changes when a row may have another file than before, and only then. */
+/**
+ * `<what the text is>.<where its file is>`. The first part changes when a primary key may stand for another text than before, the second
+ * when a row may have another file; each only then.
+ */
 function fingerprint(draft: MappingDraft, root: string, keyColumns: readonly string[]): string {
   const { table, path, content, where, lookups, derive } = draft;
-  return digest(new TextEncoder().encode(canonicalJson({ root, table, path, content, where, lookups, derive, keyColumns })));
+  const part = (value: unknown): string => digest(new TextEncoder().encode(canonicalJson(value))).slice(0, 32);
+  return `${part({ table, content })}.${part({ root, path, where, lookups, derive, keyColumns })}`;
 }

@@ -45,8 +45,8 @@ export interface Mapping {
   exclude: string[];
   /** Only presets set these. */
   rules: MappingRules;
-  /** Digest of everything that decides which file belongs to which row. A base with another one is re-attached by primary key. */
-  fingerprint: Digest;
+  /** `<what the text is>.<where its file is>`, each a digest. A base whose second part differs is re-attached by primary key. */
+  fingerprint: string;
 }
 
 /** What a preset can say and a mapping of the configuration cannot. */
@@ -96,7 +96,7 @@ export interface BaseEntry {
   key: Key;
   path: string;
   /** `Mapping.fingerprint` when it was recorded. */
-  fingerprint: Digest;
+  fingerprint: string;
   /** Of the text both agreed on, newlines in canonical form. */
   text: Digest;
   /** Of the bytes of each side. */
