@@ -25,7 +25,7 @@ for (const name of Object.keys(process.env)) if (name.startsWith('GIT_') || name
 
 const files = await testFiles();
 const server = (await needDatabase(files)) ? await startMariadb() : null;
-if (server) process.env.SYNC_RUN_TEST_MARIADB = server.url;
+if (server) process.env.SYNC_RUN_TEST_MARIADB = server.handle;
 try {
   const tally = onDeno ? await runOnDeno(files) : await runOnNode(files);
   const problems = objections(tally);
@@ -52,7 +52,7 @@ async function testFiles(): Promise<string[]> {
 async function needDatabase(paths: readonly string[]): Promise<boolean> {
   if (process.env.SYNC_RUN_TEST_MARIADB !== undefined) return false;
   const sources = await Promise.all(paths.map((path) => readFile(join(top, path), 'utf8')));
-  return sources.some((source) => /mariadb/i.test(source));
+  return sources.some((source) => /mariadb|mysql/i.test(source));
 }
 
 async function runOnNode(paths: readonly string[]): Promise<Tally> {
