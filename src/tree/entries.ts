@@ -1,0 +1,78 @@
+import { constants } from 'node:fs';
+import { copyFile, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import type { Dir } from './dir.ts';
+import { errnoOf } from './io-error.ts';
+
+/** What systems say that have no hard links (exFAT, some network and FUSE file systems), or none left. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES']);
+
+/** Removes a name; whether it was there. */
+export async function removeIfThere(dir: Dir, name: string): Promise<boolean> {
+  try {
+    await unlink(dir.path(name));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Identity of what is under a name; null where there is nothing. Does not follow a symbolic link. */
+export async function inodeOf(dir: Dir, name: string): Promise<string | null> {
+  try {
+    const { dev, ino } = await lstat(dir.path(name), { bigint: true });
+    return `${dev}:${ino}`;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/**
+ * Gives what is under `from` the name `to` as well, or a copy of it where there are no hard links.
+ *
+ * @returns whether both names are the same inode
+ * @throws `EEXIST` where `to` is taken
+ */
+export async function linkOrCopy(dir: Dir, from: string, to: string): Promise<boolean> {
+  try {
+    await link(dir.path(from), dir.path(to));
+    return true;
+  } catch (error) {
+    if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
+  }
+  await copyFile(dir.path(from), dir.path(to), constants.COPYFILE_EXCL);
+  const copy = await open(dir.path(to), 'r+');
+  try {
+    await copy.sync();
+  } finally {
+    await copy.close();
+  }
+  return false;
+}
+
+/**
+ * Moves a name to one that must be free.
+ *
+ * Atomic with hard links; without them another program could take `to` between look and rename.
+ *
+ * @returns false where `to` is taken
+ */
+export async function moveToFree(dir: Dir, from: string, to: string): Promise<boolean> {
+  try {
+    await link(dir.path(from), dir.path(to));
+    await unlink(dir.path(from));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
+  }
+  if ((await inodeOf(dir, to)) !== null) return false;
+  await rename(dir.path(from), dir.path(to));
+  return true;
+}
+
+/** Whether the directory lists exactly this name; on a file system that ignores case, finding a file does not say so. */
+export async function isListed(dir: Dir, name: string): Promise<boolean> {
+  return (await readdir(dir.path('.'))).includes(name);
+}

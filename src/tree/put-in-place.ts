@@ -1,0 +1,110 @@
+import { rename } from 'node:fs/promises';
+import type { FileChange } from '../core/batch.ts';
+import { SyncError } from '../core/errors.ts';
+import type { Dir } from './dir.ts';
+import { inodeOf, linkOrCopy, moveToFree, removeIfThere } from './entries.ts';
+import { errnoOf } from './io-error.ts';
+import { DONE, type Ending, targetChanged } from './outcome.ts';
+import { nameOf } from './paths.ts';
+import { type Found, readAt } from './read.ts';
+import { stageOne, type TextOf } from './stage.ts';
+import { bytesOf, holds, putBack } from './take-away.ts';
+
+/**
+ * Gives the staged content its name if the target still is what the plan saw. Goes on from wherever an earlier try ended.
+ *
+ * @param textOf where to take the content from if the staged file is gone or damaged; null in the first try
+ */
+export async function putInPlace(dir: Dir, change: FileChange, textOf: TextOf | null): Promise<Ending> {
+  const target = await readAt(dir, nameOf(change.path));
+  if (holds(target, change.after)) return DONE;
+  if (textOf) await restage(dir, change, textOf);
+  return change.before === null ? create(dir, change, target) : replace(dir, change, target);
+}
+
+async function restage(dir: Dir, change: FileChange, textOf: TextOf): Promise<void> {
+  if (holds(await readAt(dir, change.temp ?? ''), change.after)) return;
+  await removeIfThere(dir, change.temp ?? '');
+  await stageOne(dir, change, textOf);
+}
+
+/** A link and not a rename, since a rename would replace a file that appeared meanwhile. */
+async function create(dir: Dir, change: FileChange, target: Found): Promise<Ending> {
+  const name = nameOf(change.path);
+  if (target.kind !== 'absent') return targetChanged(bytesOf(target));
+  await dir.check();
+  if (await moveStaged(change, () => moveToFree(dir, change.temp ?? '', name))) return DONE;
+  const other = await readAt(dir, name);
+  return holds(other, change.after) ? DONE : targetChanged(bytesOf(other));
+}
+
+async function replace(dir: Dir, change: FileChange, target: Found): Promise<Ending> {
+  const name = nameOf(change.path);
+  const keptName = change.kept ?? '';
+  if (target.kind !== 'file' || !holds(target, change.before)) return withoutTarget(dir, change, target);
+  const keeping = await keep(dir, change, target);
+  if (keeping !== 'same-inode' && keeping !== 'copy') return keeping;
+  // The last look before the rename. In-place writes to the kept inode show afterwards; another inode would be lost.
+  const moved = keeping === 'same-inode' ? (await inodeOf(dir, name)) !== inodeIn(target) : !holds(await readAt(dir, name), change.before);
+  if (moved) {
+    await removeIfThere(dir, keptName);
+    return targetChanged(bytesOf(await readAt(dir, name)));
+  }
+  await dir.check();
+  await moveStaged(change, () => rename(dir.path(change.temp ?? ''), dir.path(name)));
+  return DONE;
+}
+
+/** The target is gone or someone else's. Only if it is gone and its old content is kept here, the change goes on. */
+async function withoutTarget(dir: Dir, change: FileChange, target: Found): Promise<Ending> {
+  const kept = await readAt(dir, change.kept ?? '');
+  if (kept.kind !== 'absent' && !holds(kept, change.before)) return putBack(dir, change.kept ?? '', nameOf(change.path), bytesOf(kept));
+  if (target.kind === 'absent' && kept.kind === 'file') return create(dir, change, target);
+  return targetChanged(bytesOf(target));
+}
+
+/** Gives the old content a second name. Afterwards that name holds what the plan saw, or the ending says what it held. */
+async function keep(dir: Dir, change: FileChange, target: Extract<Found, { kind: 'file' }>): Promise<'same-inode' | 'copy' | Ending> {
+  const name = nameOf(change.path);
+  const keptName = change.kept ?? '';
+  for (;;) {
+    try {
+      const linked = await linkOrCopy(dir, name, keptName);
+      if (linked && (await inodeOf(dir, keptName)) === inodeIn(target)) return 'same-inode';
+      const kept = await readAt(dir, keptName);
+      if (!linked && holds(kept, change.before)) return 'copy';
+      // Someone's new file came between reading and linking: it has its own name still.
+      await removeIfThere(dir, keptName);
+      return targetChanged(bytesOf(kept));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return targetChanged(null);
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    if ((await inodeOf(dir, keptName)) === inodeIn(target)) return 'same-inode';
+    const kept = await readAt(dir, keptName);
+    if (!holds(kept, change.before)) return targetChanged(bytesOf(kept));
+    await removeIfThere(dir, keptName);
+  }
+}
+
+function inodeIn({ stat }: Extract<Found, { kind: 'file' }>): string {
+  return `${stat.dev}:${stat.ino}`;
+}
+
+async function moveStaged<T>(change: FileChange, move: () => Promise<T>): Promise<T> {
+  try {
+    return await move();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    throw new SyncError('IO', `The staged content of "${change.path}" is gone`, { cause: error });
+  }
+}
+
+/** Looks again once names are durable: the file holds the new content, and nobody wrote to the old one meanwhile. */
+export async function confirmPlaced(dir: Dir, change: FileChange): Promise<Ending> {
+  const target = await readAt(dir, nameOf(change.path));
+  const kept: Found = change.kept === null ? { kind: 'absent' } : await readAt(dir, change.kept);
+  const late = kept.kind !== 'absent' && !holds(kept, change.before) ? bytesOf(kept) : null;
+  if (!holds(target, change.after)) return targetChanged(late ?? bytesOf(target));
+  return late ? { result: 'late-write', found: late } : DONE;
+}
