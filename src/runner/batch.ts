@@ -5,9 +5,9 @@ import { assignNames } from '../tree/names.ts';
 import { place } from '../tree/place.ts';
 import { stage } from '../tree/stage.ts';
 import type { Context } from './context.ts';
-import { type Deviations, finishForward, type FollowUp } from './forward.ts';
+import { type Deviations, finishForward, type FollowUp, treeOf } from './forward.ts';
 import { forget, neededTexts, settleCommit } from './recovery.ts';
-import { textOf, type Texts, writeRows } from './rows.ts';
+import { type Texts, writeRows } from './rows.ts';
 import { treeId } from './tree-id.ts';
 
 /**
@@ -20,18 +20,30 @@ import { treeId } from './tree-id.ts';
  * @throws {SyncError} `COMMIT_UNKNOWN` if the connection was lost at COMMIT and the database does not answer; the next run settles it
  */
 export async function applyBatch(context: Context, batch: Batch, texts: Texts, followUp: FollowUp): Promise<Deviations> {
-  const { repository, state } = context;
-  const top = repository.top;
-  const changes = batch.operations.flatMap(({ files }) => files);
-  const content = (change: { after: Digest | null }): Uint8Array => textOf(texts, change.after);
-  assignNames(batch.txid, changes);
+  const { state } = context;
+  const tree = treeOf(context);
+  nameFiles(batch);
   await state.begin(batch, kept(batch, texts));
-  await orForget(context, batch, () => stage(top, batch.txid, changes, content));
+  const changes = batch.operations.flatMap(({ files }) => files);
+  await orForget(context, batch, () => stage(tree, changes, (key) => texts.get(key) ?? null));
   if (batch.operations.some(({ row }) => row)) {
-    const tree = await treeId(state);
-    await commitRows(context, batch, () => writeRows(context, batch, texts, tree));
+    const id = await treeId(state);
+    await commitRows(context, batch, () => writeRows(context, batch, texts, id));
   }
-  return finishForward(context, batch, texts, followUp, (toPlace) => place(top, toPlace));
+  return finishForward(context, batch, texts, followUp, (toPlace) => place(tree, toPlace));
+}
+
+/** Temporary files are named before any is made, so that the intent holds their names. */
+function nameFiles(batch: Batch): void {
+  const named = assignNames(
+    batch.txid,
+    batch.operations.flatMap(({ files }) => files),
+  );
+  let next = 0;
+  for (const operation of batch.operations) {
+    operation.files = named.slice(next, next + operation.files.length);
+    next += operation.files.length;
+  }
 }
 
 /** What fails before the point of no return is as if it never was. */

@@ -21,7 +21,9 @@ export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], m
   const drop = decisions.filter(({ adopt, item }) => adopt && item.base && !item.file && !item.row).flatMap(({ item }) => item.base ?? []);
   const conflicts = openAndSettled(decisions);
   const everything = request.paths === null;
-  const meta: Record<string, string | null> = everything && snapshot.git.head !== (snapshot.meta.head ?? null) ? { head: snapshot.git.head } : {};
+  // An export has not looked at what the commit took away, so it does not count as having seen it.
+  const seesCommit = everything && (request.direction !== 'export' || snapshot.meta.head === undefined);
+  const meta: Record<string, string | null> = seesCommit && snapshot.git.head !== (snapshot.meta.head ?? null) ? { head: snapshot.git.head } : {};
   const followUp = { set, drop: [...drop, ...(everything ? snapshot.forgotten : [])], conflicts, holds: { set: [], drop: [] }, meta, texts };
   const isNeeded =
     set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;

@@ -1,11 +1,14 @@
 import type { Batch, FileChange, Operation } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
+import { SyncError } from '../core/errors.ts';
 import type { Refusal } from '../core/match.ts';
 import type { BaseEntry } from '../core/model.ts';
 import { keyId } from '../core/match.ts';
 import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.ts';
-import type { FileOutcome } from '../tree/place.ts';
+import { giveBack } from '../tree/give-back.ts';
+import type { Outcome } from '../tree/outcome.ts';
 import { settle } from '../tree/settle.ts';
+import type { Tree } from '../tree/stage.ts';
 import type { Context } from './context.ts';
 import { type RowOutcome, writeRepairable } from './repairable.ts';
 import { pendingRows, type Texts } from './rows.ts';
@@ -47,32 +50,49 @@ export async function finishForward(
   batch: Batch,
   texts: Texts,
   followUp: FollowUp,
-  placeFiles: (changes: FileChange[]) => Promise<FileOutcome[]>,
+  placeFiles: (changes: FileChange[]) => Promise<Outcome[]>,
 ): Promise<Deviations> {
-  const { repository, config, state } = context;
+  const { state } = context;
+  const tree = treeOf(context);
   const deviations: Deviations = { conflicts: new Map(), skipped: new Map() };
-  const rows = await writeRepairable(context, batch, texts);
-  for (const [index, outcome] of rows) note(deviations, index, outcome);
-  const changes = batch.operations.flatMap((operation, index) => (deviates(deviations, index) ? [] : operation.files));
-  const outcomes = await placeFiles(changes);
+  for (const [index, outcome] of await writeRepairable(context, batch, texts)) note(deviations, index, outcome);
+  const owners = new Map<FileChange, number>();
+  for (const [index, { files }] of batch.operations.entries()) {
+    if (!deviates(deviations, index)) for (const change of files) owners.set(change, index);
+  }
+  const outcomes = await placeFiles([...owners.keys()]);
+  const failed = outcomes.find(({ result }) => result === 'failed');
+  if (failed) throw unfinished(batch, failed);
   const found = new Map<Digest, Uint8Array>(followUp.texts);
   for (const { change, result, found: bytes } of outcomes) {
     if (bytes) found.set(digest(bytes), bytes);
-    const index = batch.operations.findIndex((operation) => operation.files.includes(change));
-    if (result !== 'done') deviations.conflicts.set(index, 'The file was edited while the batch was under way');
+    if (result === 'late-write') await giveBack(tree, change);
+    if (result !== 'done') deviations.conflicts.set(owners.get(change) ?? 0, 'The file was edited while the batch was under way');
   }
   for (const [index, operation] of batch.operations.entries()) {
     if (deviations.conflicts.has(index)) operation.outcome = 'conflict';
     else if (deviations.skipped.has(index)) operation.outcome = 'skipped';
   }
   await settle(
-    repository.top,
-    config.root,
+    tree,
     batch.operations.flatMap((operation) => operation.files),
   );
   await state.finish(completion(context, batch, followUp, found));
   await state.prune(context.now());
   return deviations;
+}
+
+export function treeOf({ repository, config }: Pick<Context, 'repository' | 'config'>): Tree {
+  return { top: repository.top, root: config.root };
+}
+
+/** Past the point of no return a failure cannot take the batch back; the next run finishes it. */
+function unfinished(batch: Batch, { change, error }: Outcome): SyncError {
+  return new SyncError('IO', `Writing "${change.path}" failed after the batch ${batch.txid.slice(0, 8)} was decided; it is not finished`, {
+    hint: 'Mend the cause and run any sync-run command: it finishes the batch first; nothing is lost meanwhile',
+    cause: error,
+    details: error ? [error.message] : [],
+  });
 }
 
 function completion(context: Context, batch: Batch, followUp: FollowUp, blobs: ReadonlyMap<Digest, Uint8Array>): Completion {

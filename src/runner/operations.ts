@@ -3,7 +3,7 @@ import type { CheckedMapping } from '../config/check.ts';
 import type { FileChange, Operation, RowChange } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { keyId } from '../core/match.ts';
-import type { BaseEntry, Key, RowImage } from '../core/model.ts';
+import type { BaseEntry, Key, Mapping, PrimaryKey, RowImage } from '../core/model.ts';
 import { canonical, toRowNewlines } from '../core/newlines.ts';
 import type { Decision } from '../core/plan.ts';
 import type { Tombstone } from '../state/state.ts';
@@ -87,7 +87,9 @@ export function toOperation(decision: Decision, { mapping, table }: CheckedMappi
     row = rowChange('insert', table.name, mapping.content, null, key, null);
     rowAfter = keep(canonical(take(item.file.seen.digest), mapping.newlines));
     row.textAfter = rowAfter;
-    row.set = insertImage({ mapping, table }, key, rowAfter, stamps, material.tombstones);
+    const buried = material.tombstones.find((tomb) => isSame(tomb, mapping, table.name, key));
+    row.set = insertImage(mapping, key, rowAfter, stamps, buried);
+    row.pk = buried ? primaryKeyOf(table.primaryKey, row.set) : null;
   }
 
   const text = finalText(decision, { fileAfter, rowAfter }, texts, mapping.newlines);
@@ -192,20 +194,28 @@ export function keyImage(key: Key): RowImage {
   return Object.fromEntries(Object.entries(key).map(([column, value]) => [column, value === null ? null : { s: value }]));
 }
 
-/** A row that the tool once deleted comes back whole; a new one gets its constants. */
+/** A row that the tool once deleted comes back whole, stamped only if its text is another; a new one gets its constants. */
 function insertImage(
-  { mapping, table }: Pick<CheckedMapping, 'mapping' | 'table'>,
+  { where }: Pick<Mapping, 'where'>,
   key: Key,
   text: Digest,
-  stamps: { touch: RowImage; insert: RowImage },
-  tombstones: readonly Tombstone[],
+  stamps: ReturnType<StampsOf>,
+  buried: Tombstone | undefined,
 ): RowImage {
-  const buried = tombstones.find((tomb) => isSame(tomb, mapping, table.name, key));
   const constants: RowImage = {};
-  for (const [column, value] of Object.entries(mapping.where)) constants[column] = value === null ? null : { s: literal(value) };
-  const fresh = buried ? buried.image : stamps.insert;
-  const touch = buried?.text === text ? {} : stamps.touch;
-  return { ...fresh, ...constants, ...keyImage(key), ...touch };
+  for (const [column, value] of Object.entries(where)) constants[column] = value === null ? null : { s: literal(value) };
+  return { ...(buried?.image ?? stamps.insert), ...constants, ...keyImage(key), ...(buried?.text === text ? {} : stamps.touch) };
+}
+
+/** Null where the image lacks a part of the key, which the database then makes up. */
+function primaryKeyOf(columns: readonly string[], image: RowImage): PrimaryKey | null {
+  const parts: unknown[] = [];
+  for (const column of columns) {
+    const value = image[column];
+    if (!value) return null;
+    parts.push('s' in value ? value.s : 'n' in value ? String(value.n) : value);
+  }
+  return JSON.stringify(parts);
 }
 
 export function isSame(tomb: Tombstone, mapping: { name: string; keyColumns: string[] }, table: string, key: Key): boolean {

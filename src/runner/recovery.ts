@@ -2,10 +2,11 @@ import type { Batch } from '../core/batch.ts';
 import type { Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { RetryError } from '../store/store.ts';
-import { discard, rollForward } from '../tree/recover.ts';
+import { rollForward } from '../tree/place.ts';
+import { discard } from '../tree/settle.ts';
 import type { Context } from './context.ts';
-import { findInserted, finishForward, noFollowUp } from './forward.ts';
-import { textOf, wrongTarget } from './rows.ts';
+import { findInserted, finishForward, noFollowUp, treeOf } from './forward.ts';
+import { wrongTarget } from './rows.ts';
 import { treeId } from './tree-id.ts';
 
 /** What became of a batch that a crash cut short. */
@@ -30,7 +31,7 @@ export async function recover(context: Context): Promise<Recovered | null> {
   const texts = await context.state.blobs(neededTexts(batch));
   await findInserted(context, batch);
   await finishForward(context, batch, texts, noFollowUp, (changes) =>
-    rollForward(context.repository.top, batch.txid, changes, (change) => textOf(texts, change.after)),
+    rollForward(treeOf(context), changes, (key) => texts.get(key) ?? null),
   );
   return { batch, outcome: 'finished' };
 }
@@ -63,8 +64,7 @@ export async function settleCommit(context: Context, batch: Batch): Promise<'com
 /** Drops what was staged for a batch that never happened. */
 export async function forget(context: Context, batch: Batch): Promise<void> {
   await discard(
-    context.repository.top,
-    context.config.root,
+    treeOf(context),
     batch.operations.flatMap((operation) => operation.files),
   );
   if (batch.operations.some(({ row }) => row)) await context.state.setMeta({ rowTxid: `${batch.txid}:void` });

@@ -30,14 +30,22 @@ const MAX_ATTEMPTS = 5;
  */
 export async function run(context: Context, request: Request): Promise<Report> {
   const started = performance.now();
-  if (request.dryRun) return finishReport(await attempt(context, request, new Map()), started);
-  await waitForLocks(context.repository, { timeoutMs: request.lockTimeout, signal: context.signal });
-  await using _lock = await acquireLock(context.state.folder, {
-    timeoutMs: request.lockTimeout,
-    signal: context.signal,
-    holder: { command: request.command },
-  });
-  return finishReport(await runLocked(context, request), started);
+  const report = request.dryRun
+    ? await attempt(context, request, new Map())
+    : await withLock(context, request, () => runLocked(context, request));
+  return { ...report, ms: Math.round(performance.now() - started) };
+}
+
+/** Waits for git's locks and for the one-runner lock, and holds the latter while `work` runs. */
+export async function withLock<T>(context: Context, request: Pick<Request, 'command' | 'lockTimeout'>, work: () => Promise<T>): Promise<T> {
+  const waiting = { timeoutMs: request.lockTimeout, signal: context.signal };
+  await waitForLocks(context.repository, waiting);
+  const lock = await acquireLock(context.state.folder, { ...waiting, holder: { command: request.command } });
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
 }
 
 /** The same, for whoever holds the lock already. */
@@ -155,8 +163,4 @@ function withDeviations(report: Report, deviations: Deviations, acting: Decision
   }
   for (const [index, refusal] of deviations.skipped) report.skipped.push({ path: acting[index]!.path, ...refusal });
   return report;
-}
-
-function finishReport(report: Report, started: number): Report {
-  return { ...report, ms: Math.round(performance.now() - started) };
 }

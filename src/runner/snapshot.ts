@@ -41,6 +41,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     context.store.read((session) => readRows(context, session, base, texts)),
   ]);
   const files = [...tree.files, ...(await readOutside(context, base, tree.files))];
+  const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
   const skips: Skip[] = [...tree.skips];
   const items: Item[] = [];
   const forgotten: BaseEntry[] = base.filter((entry) => !context.mappings.some(({ mapping }) => mapping.name === entry.mapping));
@@ -49,7 +50,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     const excluded = excluder(mapping, config.root);
     const sides = {
       rows: rows.map((row) => rowSide(mapping, config.root, row.seen, row.text, lookups)),
-      files: files.flatMap((file) => fileSide(mapping, config.root, file, lookups, base)),
+      files: files.flatMap((file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`))),
     };
     refuseDuplicates(mapping, sides.rows);
     const kept = { rows: sides.rows.filter((row) => !excluded(row.path)), files: sides.files.filter((file) => !excluded(file.seen.path)) };
@@ -158,12 +159,11 @@ function rowSide(mapping: Mapping, root: string, seen: RowSeen, text: Digest, lo
 }
 
 /** A file belongs to a mapping by the shape of its path, or because the base says so. */
-function fileSide(mapping: Mapping, root: string, seen: FileSeen, lookups: Lookups, base: BaseEntry[]): FileSide[] {
+function fileSide(mapping: Mapping, root: string, seen: FileSeen, lookups: Lookups, known: BaseEntry | undefined): FileSide[] {
   const text = mapping.newlines === 'lf' ? seen.lfDigest : seen.digest;
   const read = keyOf(mapping, root, seen.path, lookups);
   if (read) return [{ seen, text, key: read.key, refusal: read.refusal }];
-  const entry = base.find((known) => known.path === seen.path && known.mapping === mapping.name);
-  return entry ? [{ seen, text, key: entry.key, refusal: null }] : [];
+  return known ? [{ seen, text, key: known.key, refusal: null }] : [];
 }
 
 function excluder(mapping: Mapping, root: string): (path: string | null) => boolean {
@@ -241,14 +241,12 @@ function withFacts(item: Item, conflicts: OpenConflict[], holds: Hold[], inherit
   const key = item.row?.seen.key ?? item.base?.key ?? item.file?.key;
   if (!key) return item;
   const same = (record: OpenConflict | Hold): boolean =>
-    record.mapping === item.mapping.name && keyId(item.mapping, record.key) === keyId(item.mapping, key);
+    record.mapping === item.mapping.name &&
+    record.file === (item.file?.text ?? null) &&
+    record.row === (item.row?.text ?? null) &&
+    keyId(item.mapping, record.key) === keyId(item.mapping, key);
   return {
     ...item,
-    facts: {
-      ...item.facts,
-      openConflict: conflicts.find(same) ?? null,
-      held: holds.find(same) ?? null,
-      inherited: inherited(item),
-    },
+    facts: { ...item.facts, openConflict: conflicts.find(same) ?? null, held: holds.find(same) ?? null, inherited: inherited(item) },
   };
 }

@@ -31,9 +31,13 @@ export async function recordBatch(
     {
       // A second intent fails: on the txid if it is the same batch, else on the index `one_intent`.
       sql: `INSERT INTO batches (txid, status, finished_at, files, rows, conflicts, json) VALUES (?, ?, ?, ?, ?, ?, ?)
-        ${stage.status === 'pending' ? '' : `ON CONFLICT (txid) DO UPDATE SET status = excluded.status,
+        ${
+          stage.status === 'pending'
+            ? ''
+            : `ON CONFLICT (txid) DO UPDATE SET status = excluded.status,
           finished_at = excluded.finished_at, files = excluded.files, rows = excluded.rows,
-          conflicts = excluded.conflicts, json = excluded.json`}`,
+          conflicts = excluded.conflicts, json = excluded.json`
+        }`,
       params: [txid, stage.status, stage.finishedAt, counts.files, counts.rows, counts.conflicts, JSON.stringify(head)],
     },
     { sql: `DELETE FROM operations WHERE batch = (SELECT seq FROM batches WHERE txid = ?)`, params: [txid] },

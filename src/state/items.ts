@@ -36,7 +36,10 @@ export async function readBase(db: Connection): Promise<BaseEntry[]> {
       FROM base GROUP BY n / 1000`,
   );
   type Columns = [string, string, Key, string, string, string, string, string];
-  const entries = await decodeChunks<Columns>(rows.map(({ json }) => json), db.folder);
+  const entries = await decodeChunks<Columns>(
+    rows.map(({ json }) => json),
+    db.folder,
+  );
   return entries.map(([mapping, pk, key, path, fingerprint, text, file, row]) => {
     return { mapping, pk, key, path, fingerprint, text, file, row };
   });
@@ -71,7 +74,7 @@ async function dropBase(entries: readonly BaseEntry[]): Promise<Statement[]> {
 async function setKeyed<T extends Keyed>(table: KeyedTable, records: readonly T[]): Promise<Statement[]> {
   const columns = ['mapping', 'key', 'json', ...keyed[table]];
   const values = ['value ->> 0', 'value ->> 1', 'value -> 2', ...keyed[table].map((name) => `value ->> '$[2].${name}'`)];
-  const chunks = await encodeChunks(records, (record) => [record.mapping, canonical(record.key), record]);
+  const chunks = await encodeChunks(records, (record) => [record.mapping, identity(record), record]);
   return chunks.map(({ json }) => ({
     sql: `INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) SELECT ${values.join(', ')} FROM json_each(?)`,
     params: [json],
@@ -79,7 +82,7 @@ async function setKeyed<T extends Keyed>(table: KeyedTable, records: readonly T[
 }
 
 async function dropKeyed(table: KeyedTable, records: readonly Keyed[]): Promise<Statement[]> {
-  const chunks = await encodeChunks(records, ({ mapping, key }) => [mapping, canonical(key)]);
+  const chunks = await encodeChunks(records, (record) => [record.mapping, identity(record)]);
   return chunks.map(({ json }) => ({
     sql: `DELETE FROM ${table} WHERE (mapping, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`,
     params: [json],
@@ -88,7 +91,16 @@ async function dropKeyed(table: KeyedTable, records: readonly Keyed[]): Promise<
 
 async function readKeyed<T>(db: Connection, table: KeyedTable): Promise<T[]> {
   const rows = await db.all<{ json: string }>(`SELECT json FROM ${table} ORDER BY mapping, key`);
-  return decodeChunks<T>(rows.map(({ json }) => `[${json}]`), db.folder);
+  return decodeChunks<T>(
+    rows.map(({ json }) => `[${json}]`),
+    db.folder,
+  );
+}
+
+/** An open conflict is a pair of texts: one item may have several, from several branches. Holds and tombstones are one to an item. */
+function identity(record: Keyed | OpenConflict): string {
+  const key = canonical(record.key);
+  return 'path' in record && 'file' in record ? `${key} ${record.file} ${record.row}` : key;
 }
 
 /** The same key gives the same text, in whatever order its columns come. */

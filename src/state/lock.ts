@@ -53,10 +53,7 @@ export async function tryLock(folder: string, options: LockOptions): Promise<Loc
  * @throws {SyncError} `LOCKED`, naming the holder, after `timeoutMs`
  * @throws the reason of `signal` when it is aborted
  */
-export async function acquireLock(
-  folder: string,
-  options: LockOptions & { timeoutMs: number; signal?: AbortSignal },
-): Promise<Lock> {
+export async function acquireLock(folder: string, options: LockOptions & { timeoutMs: number; signal?: AbortSignal }): Promise<Lock> {
   const { timeoutMs, signal } = options;
   const end = performance.now() + timeoutMs;
   signal?.throwIfAborted();

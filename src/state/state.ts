@@ -2,7 +2,7 @@ import type { Batch, BatchStatus } from '../core/batch.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BaseEntry, Key, RowImage } from '../core/model.ts';
 
-/** An item nobody has decided about: both sides changed. Kept until it is settled, also over branch switches. */
+/** Two texts nobody has decided between: both sides changed. Kept until it is settled, also over branch switches; an item may have several. */
 export interface OpenConflict {
   mapping: string;
   key: Key;
@@ -63,7 +63,11 @@ export interface State {
   conflicts(): Promise<OpenConflict[]>;
   holds(): Promise<Hold[]>;
   tombstones(): Promise<Tombstone[]>;
-  /** The text of a digest; null if it has been dropped from the history. */
+  /**
+   * The text of a digest; null if it has been dropped from the history.
+   *
+   * @throws {SyncError} `STATE` if the stored text no longer has this digest
+   */
   blob(digest: Digest): Promise<Uint8Array | null>;
   blobs(digests: readonly Digest[]): Promise<Map<Digest, Uint8Array>>;
   /** The unfinished batch, if there is one. */
@@ -74,11 +78,18 @@ export interface State {
   finish(completion: Completion): Promise<void>;
   /** Forgets an intent that changed nothing. */
   abandon(txid: string): Promise<void>;
-  /** Newest first. */
+  /** Newest first, the unfinished batch included. `path` is a file, or a folder with all that is in it. */
   history(options?: { path?: string; limit?: number }): Promise<BatchSummary[]>;
-  /** A batch by its txid or a prefix of it that is unique. */
+  /**
+   * A batch by its txid or a prefix of it that is unique; null if there is none.
+   *
+   * @throws {SyncError} `NOT_FOUND`, with the txids, if several begin with it
+   */
   batch(txid: string): Promise<(Batch & { status: BatchStatus }) | null>;
-  /** Drops history older than 30 days, and the oldest while there is more than 500 MB. Never what base, intent, open conflicts or tombstones need. */
+  /**
+   * Drops history older than 30 days, and the oldest while there is more than 500 MB of it, but the newest batch never for its size.
+   * Never drops what base, intent, open conflicts or tombstones need, which does not count as history either.
+   */
   prune(now: number): Promise<void>;
   /** Digests of configurations trusted here. */
   trusted(): Promise<Set<Digest>>;

@@ -1,0 +1,208 @@
+import type { Batch, BatchStatus, FileChange, Operation, RowChange } from '../core/batch.ts';
+import { digest, type Digest } from '../core/digest.ts';
+import { SyncError } from '../core/errors.ts';
+import { keyId } from '../core/match.ts';
+import { canonical } from '../core/newlines.ts';
+import type { Hold } from '../state/state.ts';
+import { readFileSeen } from '../tree/read.ts';
+import { applyBatch } from './batch.ts';
+import type { Context } from './context.ts';
+import { noFollowUp } from './forward.ts';
+import { keyImage, newTxid } from './operations.ts';
+import { neededTexts, recover } from './recovery.ts';
+import { emptyReport, type Report } from './report.ts';
+import { withLock } from './run.ts';
+import { checkTarget, prepareTarget } from './target.ts';
+import { Refusals, Unstable } from './unstable.ts';
+import { readGitFacts } from './git-facts.ts';
+
+export interface UndoOptions {
+  /** A txid or a unique prefix; null takes back the last batch that is not itself taken back. */
+  txid: string | null;
+  dryRun: boolean;
+  /** In milliseconds. */
+  lockTimeout: number;
+}
+
+/**
+ * Takes a batch back: what it wrote, and the base, return to what they were. An item is touched only where both its sides still are
+ * what the batch left; else it is a conflict. The undo is a batch of its own and can be undone.
+ *
+ * @throws {SyncError} `NOT_FOUND` if there is no such batch, or its texts are no longer in the history
+ */
+export async function undo(context: Context, options: UndoOptions): Promise<Report> {
+  const started = performance.now();
+  const work = async (): Promise<Report> => {
+    if (!options.dryRun) await recover(context);
+    return attempt(context, options);
+  };
+  const report = options.dryRun ? await work() : await withLock(context, { command: 'undo', lockTimeout: options.lockTimeout }, work);
+  return { ...report, ms: Math.round(performance.now() - started) };
+}
+
+async function attempt(context: Context, options: UndoOptions): Promise<Report> {
+  await checkTarget(context);
+  const batch = await findBatch(context, options.txid);
+  const texts = await context.state.blobs(neededTexts(batch));
+  const report = emptyReport('undo', options.dryRun);
+  const operations: Operation[] = [];
+  const base = new Set((await context.state.base()).map((entry) => JSON.stringify([entry.mapping, entry.path, entry.text, entry.file, entry.row])));
+  for (const operation of batch.operations) {
+    if (operation.outcome) continue;
+    const { after } = operation.base;
+    const baseMoved = after !== null && !base.has(JSON.stringify([after.mapping, after.path, after.text, after.file, after.row]));
+    const reversed = baseMoved ? null : await reverse(context, operation, texts);
+    if (reversed) operations.push(reversed);
+    else report.conflicts.push({ path: operation.path, mapping: operation.mapping, key: operation.key, ...changedSides(operation) });
+  }
+  count(report, operations);
+  if (options.dryRun || operations.length === 0) return report;
+
+  if (operations.some(({ row }) => row)) await prepareTarget(context);
+  const { config, repository } = context;
+  const git = await readGitFacts(repository, config.root, null);
+  const tables = new Map(context.mappings.map(({ mapping, table }) => [mapping.name, table]));
+  const reversal: Batch = {
+    txid: newTxid(),
+    command: 'undo',
+    source: 'cli',
+    direction: 'sync',
+    startedAt: context.now(),
+    head: git.head,
+    previousTxid: operations.some(({ row }) => row) ? ((await context.state.meta()).rowTxid ?? null) : null,
+    undoes: batch.txid,
+    repairable: operations.some(({ row, mapping }) => row && !tables.get(mapping)?.transactional),
+    operations,
+  };
+  try {
+    const deviations = await applyBatch(context, reversal, texts, { ...noFollowUp, holds: { set: holds(context, operations, texts), drop: [] } });
+    for (const index of [...deviations.conflicts.keys(), ...deviations.skipped.keys()]) {
+      const { path, mapping, key } = operations[index]!;
+      report.conflicts.push({ path, mapping, key, file: 'changed', row: 'same' });
+    }
+  } catch (error) {
+    if (!(error instanceof Unstable || error instanceof Refusals)) throw error;
+    throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', { hint: 'Run it again', cause: error });
+  }
+  return { ...report, txid: reversal.txid };
+}
+
+async function findBatch(context: Context, txid: string | null): Promise<Batch & { status: BatchStatus }> {
+  const { state } = context;
+  if (txid === null) {
+    const history = await state.history();
+    const undone = new Set(history.map(({ undoes }) => undoes));
+    const last = history.find((entry) => entry.status === 'done' && entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0);
+    txid = last?.txid ?? null;
+  }
+  const batch = txid === null ? null : await state.batch(txid);
+  if (!batch || batch.status !== 'done') {
+    throw new SyncError('NOT_FOUND', txid === null ? 'There is no batch to take back' : `There is no finished batch "${txid}"`, {
+      hint: 'List them: npx sync-run log',
+    });
+  }
+  return batch;
+}
+
+/** The operation that takes `operation` back, or null where a side is no longer what the batch left. */
+async function reverse(context: Context, operation: Operation, texts: ReadonlyMap<Digest, Uint8Array>): Promise<Operation | null> {
+  const files: FileChange[] = [];
+  for (const change of operation.files) {
+    const found = await readFileSeen(context.repository.top, change.path);
+    if ((found?.seen.digest ?? null) !== change.after) return null;
+    if (change.before !== null) requireText(texts, change.before);
+    files.push({ path: change.path, before: change.after, after: change.before, mode: change.mode, temp: null, kept: null });
+  }
+  const { base } = operation;
+  if (operation.files.length === 0 && base.after && operation.row) {
+    const found = await readFileSeen(context.repository.top, base.after.path);
+    if ((found?.seen.digest ?? null) !== base.after.file) return null;
+  }
+  const row = operation.row && (await reverseRow(context, operation, operation.row));
+  if (operation.row && !row) return null;
+  if (!operation.row && !(await rowIsStill(context, operation))) return null;
+  const path = base.before?.path ?? operation.path;
+  return {
+    mapping: operation.mapping,
+    key: row?.key ?? operation.key,
+    path,
+    files,
+    row,
+    base: { before: base.after, after: base.before },
+    loser: null,
+    seen: { file: files[0]?.before ?? null, row: row?.textBefore ?? null },
+  };
+}
+
+async function reverseRow(context: Context, operation: Operation, change: RowChange): Promise<RowChange | null> {
+  const checked = context.mappings.find(({ mapping }) => mapping.name === operation.mapping);
+  if (!checked) return null;
+  const { shape } = checked;
+  return context.store.read(async (session) => {
+    const base = { ...change, textBefore: change.textAfter, textAfter: change.textBefore, after: null };
+    if (change.kind === 'delete') {
+      if ((await session.find(shape, change.key)).length > 0) return null;
+      return { ...base, kind: 'insert', set: change.before ?? {}, before: null };
+    }
+    const row = (await session.lock(shape, change.pk ? [change.pk] : [])).get(change.pk ?? '');
+    if (!row || row.digest !== change.textAfter || keyId(checked.mapping, row.key) !== keyId(checked.mapping, change.key)) return null;
+    if (change.kind === 'insert') return { ...base, kind: 'delete', before: row.image, set: {} };
+    const key = change.keyBefore ?? change.key;
+    const columns = Object.keys(change.set);
+    const old = Object.fromEntries(Object.entries(change.before ?? {}).filter(([column]) => columns.includes(column)));
+    return { ...base, kind: 'update', key, keyBefore: change.keyBefore ? change.key : null, before: row.image, set: { ...old, ...keyImage(change.keyBefore ? key : {}) } };
+  });
+}
+
+/** A batch that wrote only the file: its row must still hold what the file was given. */
+async function rowIsStill(context: Context, operation: Operation): Promise<boolean> {
+  const checked = context.mappings.find(({ mapping }) => mapping.name === operation.mapping);
+  if (!checked) return false;
+  const { after, before } = operation.base;
+  const pk = (after ?? before)?.pk;
+  const row = pk ? await context.store.read(async (session) => (await session.lock(checked.shape, [pk])).get(pk)) : undefined;
+  return after ? row?.digest === operation.seen.row : row === undefined;
+}
+
+function requireText(texts: ReadonlyMap<Digest, Uint8Array>, key: Digest): void {
+  if (texts.has(key)) return;
+  throw new SyncError('NOT_FOUND', 'The texts of this batch are no longer in the history', { hint: 'History is kept for 30 days or 500 MB' });
+}
+
+function changedSides({ files }: Operation): { file: 'changed'; row: 'changed' | 'same' } {
+  return { file: 'changed', row: files.length > 0 ? 'same' : 'changed' };
+}
+
+/** What an undo leaves differing waits for a person: hooks and watcher would carry it over again at once. */
+function holds(context: Context, operations: readonly Operation[], texts: ReadonlyMap<Digest, Uint8Array>): Hold[] {
+  const newlines = new Map(context.mappings.map(({ mapping }) => [mapping.name, mapping.newlines]));
+  return operations.map(({ mapping, key, files, row, base, seen }) => {
+    const text = (raw: Digest | null): Digest | null => {
+      const bytes = raw === null ? undefined : texts.get(raw);
+      return bytes ? digest(canonical(bytes, newlines.get(mapping) ?? 'exact')) : raw;
+    };
+    const placed = files.findLast((change) => change.after !== null) ?? files[0];
+    const file = placed ? placed.after : (base.before?.file ?? seen.file);
+    const rowText = row ? row.textAfter : (base.before?.row ?? seen.row);
+    return { mapping, key, file: text(file), row: text(rowText) };
+  });
+}
+
+function count(report: Report, operations: readonly Operation[]): void {
+  for (const { files, row, path } of operations) {
+    const removed = files.filter((change) => change.after === null).length;
+    const placed = files.filter((change) => change.after !== null).length;
+    if (removed > 0 && placed > 0) report.files.renamed++;
+    else {
+      report.files.deleted += removed;
+      report.files.written += placed;
+    }
+    if (files.length > 0) report.changes.push({ action: placed > 0 ? 'write file' : 'delete file', path });
+    if (row?.kind === 'insert') report.rows.inserted++;
+    if (row?.kind === 'delete') report.rows.deleted++;
+    if (row?.kind === 'update' && row.keyBefore) report.rows.renamed++;
+    if (row?.kind === 'update' && row.textBefore !== row.textAfter) report.rows.written++;
+    if (row) report.changes.push({ action: row.kind === 'update' ? 'write row' : `${row.kind} row`, path });
+  }
+}
+
