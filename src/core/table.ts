@@ -27,8 +27,11 @@ export interface Table {
   /** E.g. `InnoDB`; null for SQLite. */
   engine: string | null;
   transactional: boolean;
-  /** Tables whose rows go or change with a deleted row here (foreign keys with CASCADE, SET NULL or SET DEFAULT). */
-  cascades: { table: string; columns: string[]; references: string[]; action: string }[];
+  /**
+   * Tables whose rows go or change with a deleted row here (foreign keys with CASCADE, SET NULL or SET DEFAULT; SQLite: with any action).
+   * `schema` where it is another database of the server.
+   */
+  cascades: { schema?: string; table: string; columns: string[]; references: string[]; action: string }[];
   triggers: string[];
 }
 

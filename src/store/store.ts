@@ -9,6 +9,9 @@ export interface LockedRow {
   key: Key;
   /** Of the bytes that came over the wire, not computed by the server. */
   digest: Digest;
+  /** The stored text itself; NULL is the empty text. */
+  text: Uint8Array;
+  /** All columns but generated ones and the shape's content column (its bytes are in `text`), which is there only where it is NULL. */
   image: RowImage;
 }
 

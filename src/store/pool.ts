@@ -1,0 +1,39 @@
+import type { Link } from './link.ts';
+
+/** Connections opened on demand; one that is not in use is kept for the next one who asks. */
+export interface Pool {
+  /** Runs `work` with a connection of its own. After a failure it is kept only if it is still good. */
+  use<T>(work: (link: Link) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function createPool(open: () => Promise<Link>): Pool {
+  const idle: Link[] = [];
+  let closed = false;
+
+  const take = async (): Promise<Link> => {
+    for (let link = idle.pop(); link; link = idle.pop()) {
+      if (await link.alive()) return link;
+      await link.close();
+    }
+    return open();
+  };
+  const giveBack = async (link: Link): Promise<void> => {
+    if (!closed && idle.length < 1) idle.push(link);
+    else await link.close();
+  };
+  return {
+    async use(work) {
+      const link = await take();
+      try {
+        return await work(link);
+      } finally {
+        await giveBack(link);
+      }
+    },
+    async close() {
+      closed = true;
+      await Promise.all(idle.splice(0).map((link) => link.close()));
+    },
+  };
+}
