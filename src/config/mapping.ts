@@ -147,7 +147,7 @@ function sameStamp(a: Stamp, b: Stamp): boolean {
 }
 
 /** A constant as the database compares it: 1, "1" and true are the same. */
-export function literalText(value: Stamp): string {
+function literalText(value: Stamp): string {
   if (value === null || typeof value === 'object') return JSON.stringify(value);
   return `=${typeof value === 'boolean' ? Number(value) : value}`;
 }
