@@ -2,7 +2,7 @@
 try {
   const { default: husky } = await import('husky');
   const message = husky();
-  if (message) console.log(message);
+  if (message) process.stdout.write(`${message}\n`);
 } catch (error) {
   if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
 }

@@ -29,7 +29,7 @@ if (server) process.env.SYNC_RUN_TEST_MARIADB = server.handle;
 try {
   const tally = onDeno ? await runOnDeno(files) : await runOnNode(files);
   const problems = objections(tally);
-  for (const name of tally.skipped) console.log(`skipped: ${name}`);
+  for (const { file, name } of tally.skipped) console.log(`skipped: ${name} (${file})`);
   for (const problem of problems) console.log(problem);
   console.log(countLine(tally));
   if (tally.failed > 0 || problems.length > 0) process.exitCode = 1;
@@ -56,22 +56,25 @@ async function needDatabase(paths: readonly string[]): Promise<boolean> {
 }
 
 async function runOnNode(paths: readonly string[]): Promise<Tally> {
-  const tally: Tally = { passed: 0, failed: 0, skipped: [], empty: [] };
+  const tally: Tally = { runtime: 'node', passed: 0, failed: 0, skipped: [], empty: [] };
   if (paths.length === 0) return tally;
   console.log(`Node.js ${process.version}, ${paths.length} files`);
   const results = run({ files: paths.map((path) => join(top, path)), concurrency, timeout: fileTimeout, signal: stop.signal });
-  // Node reports a file without tests as one test with the file's name.
-  const isFile = (name: string) => paths.includes(relative(top, name).split(sep).join('/')) || paths.includes(name);
-  results.on('test:pass', ({ name, details, skip, todo }) => {
+  const fromTop = (path: string | undefined) =>
+    relative(top, path ?? '')
+      .split(sep)
+      .join('/');
+  results.on('test:pass', ({ name, file, details, skip, todo }) => {
     if (details.type === 'suite') return;
-    if (isFile(name)) tally.empty.push(relative(top, name));
-    else if (skip !== undefined || todo !== undefined) tally.skipped.push(name);
+    // Node reports a file without tests as one test with the file's name.
+    if (paths.includes(fromTop(name))) tally.empty.push(fromTop(name));
+    else if (skip !== undefined || todo !== undefined) tally.skipped.push({ file: fromTop(file), name });
     else tally.passed += 1;
   });
-  results.on('test:fail', ({ details, name, todo }) => {
+  results.on('test:fail', ({ name, file, details, todo }) => {
     if (details.type === 'suite') return;
     if (todo === undefined) tally.failed += 1;
-    else tally.skipped.push(name);
+    else tally.skipped.push({ file: fromTop(file), name });
   });
   for await (const text of results.compose(new spec())) process.stdout.write(text);
   return tally;
@@ -90,7 +93,7 @@ async function runOnDeno(paths: readonly string[]): Promise<Tally> {
   const code = child.exitCode ?? (await new Promise<number | null>((resolve) => child.once('exit', resolve)));
   if (!tally) {
     console.log(`"deno test" ended with exit code ${code} before it had counted its tests`);
-    return { passed: 0, failed: 1, skipped: [], empty: [] };
+    return { runtime: 'deno', passed: 0, failed: 1, skipped: [], empty: [] };
   }
   // An error outside of any test makes deno fail without counting one.
   return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;

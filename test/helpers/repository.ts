@@ -10,7 +10,7 @@ const run = promisify(execFile);
 export interface ScratchRepository {
   /** The top of the working tree, without symbolic links. */
   readonly path: string;
-  /** What every child of a test should get: no `GIT_*` from outside, no configuration of this user. */
+  /** What every child of a test should get: no `GIT_*` or `SYNC_RUN_*` from outside, no configuration of this user. */
   readonly env: Readonly<Record<string, string>>;
   /** Runs git in the working tree and returns its output; rejects when git fails. */
   git(...args: string[]): Promise<string>;
@@ -87,11 +87,11 @@ export async function createRepository(): Promise<ScratchRepository> {
   };
 }
 
-/** This process's environment without `GIT_*`, and with a home that holds nothing but the test's identity. */
+/** This process's environment without `GIT_*` and `SYNC_RUN_*`, and with a home that holds nothing but the test's identity. */
 function scratchEnvironment(home: string): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && !name.toUpperCase().startsWith('GIT_') && name !== 'XDG_CONFIG_HOME') env[name] = value;
+    if (value !== undefined && !/^(?:GIT_|SYNC_RUN_|XDG_CONFIG_HOME$)/i.test(name)) env[name] = value;
   }
   const date = '2026-01-02T03:04:05Z';
   return { ...env, HOME: home, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date, GIT_EDITOR: ':' };
