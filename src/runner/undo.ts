@@ -106,31 +106,25 @@ async function findBatch(context: Context, txid: string | null): Promise<Batch &
 
 /** The operation that takes `operation` back, or null where a side is no longer what the batch left. */
 async function reverse(context: Context, operation: Operation, texts: ReadonlyMap<Digest, Uint8Array>): Promise<Operation | null> {
-  const files: FileChange[] = [];
-  for (const change of operation.files) {
-    const found = await readFileSeen(context.repository.top, change.path);
-    if ((found?.seen.digest ?? null) !== change.after) return null;
-    if (change.before !== null) requireText(texts, change.before);
-    files.push({ path: change.path, before: change.after, after: change.before, mode: change.mode, temp: null, kept: null });
-  }
-  const { base } = operation;
-  if (operation.files.length === 0 && base.after && operation.row) {
-    const found = await readFileSeen(context.repository.top, base.after.path);
-    if ((found?.seen.digest ?? null) !== base.after.file) return null;
+  const { base, seen } = operation;
+  const left = operation.files.length > 0 ? operation.files : [{ path: operation.path, after: seen.file }];
+  for (const { path, after } of left) {
+    const found = await readFileSeen(context.repository.top, path);
+    if ((found?.seen.digest ?? null) !== after) return null;
   }
   const row = operation.row && (await reverseRow(context, operation, operation.row));
   if (operation.row && !row) return null;
   if (!operation.row && !(await rowIsStill(context, operation))) return null;
-  const path = base.before?.path ?? operation.path;
+  for (const { before } of operation.files) if (before !== null) requireText(texts, before);
   return {
     mapping: operation.mapping,
     key: row?.key ?? operation.key,
-    path,
-    files,
+    path: operation.files.find((change) => change.before !== null)?.path ?? operation.path,
+    files: operation.files.map(({ path, before, after, mode }) => ({ path, before: after, after: before, mode, temp: null, kept: null })),
     row,
     base: { before: base.after, after: base.before },
     loser: null,
-    seen: { file: files[0]?.before ?? null, row: row?.textBefore ?? null },
+    seen: { file: left.find(({ after }) => after !== null)?.after ?? null, row: operation.row ? operation.row.textAfter : seen.row },
   };
 }
 
