@@ -7,10 +7,14 @@ import { createSql, type Sql } from './sql.ts';
 import { RetryError, type Session, type Store } from './store.ts';
 import { addTree, targetId } from './tree-table.ts';
 
-/** A store over a driver: connections, transactions and the table of trees, the same for every kind of database. */
-export function createStore(driver: Driver): Store {
+/**
+ * A store over a driver: connections, transactions and the table of trees, the same for every kind of database.
+ *
+ * @param first a connection that is open already
+ */
+export function createStore(driver: Driver, first: Link): Store {
   const { speech } = driver;
-  const pool = createPool(driver.open);
+  const pool = createPool(driver.open, first);
 
   const withSql = <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
     pool.use((link) => work(createSql({ ...executor(link), begin: refuseBegin })));

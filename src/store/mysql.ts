@@ -21,17 +21,12 @@ txid VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, updated_at DATE
  */
 export async function openMysqlStore(target: MysqlTarget, signal?: AbortSignal): Promise<Store> {
   const { maxAllowedPacket, version, ...first } = await connect(target, signal);
-  let spare: Link | null = first;
   const driver: Driver = {
     dialect: 'mysql',
     version,
     maxStatement: maxAllowedPacket,
     speech: mysqlDialect,
-    async open() {
-      const link = spare;
-      spare = null;
-      return link ?? connect(target, signal);
-    },
+    open: () => connect(target, signal),
     snapshot: ['START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY'],
     endSnapshot: ['COMMIT'],
     begin: 'START TRANSACTION',
@@ -43,15 +38,7 @@ export async function openMysqlStore(target: MysqlTarget, signal?: AbortSignal):
     unfit: (sql, column, text) => unfit(sql, column, text, maxAllowedPacket),
     diagnose: (sql, tables) => diagnose(sql, tables, `${CREATE_TREE_TABLE};`),
   };
-  const store = createStore(driver);
-  return {
-    ...store,
-    async close() {
-      await spare?.close();
-      spare = null;
-      await store.close();
-    },
-  };
+  return createStore(driver, first);
 }
 
 async function createTreeTable(link: Link): Promise<void> {

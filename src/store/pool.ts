@@ -7,8 +7,9 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-export function createPool(open: () => Promise<Link>): Pool {
-  const idle: Link[] = [];
+/** @param first a connection that is open already */
+export function createPool(open: () => Promise<Link>, first: Link): Pool {
+  const idle: Link[] = [first];
   let closed = false;
 
   const take = async (): Promise<Link> => {

@@ -23,16 +23,10 @@ const BUSY_TIMEOUT = 5000;
 export async function openSqliteStore(path: string): Promise<Store> {
   const file = await existing(path);
   const first = await openLink(file);
-  let version: string;
-  try {
-    const [row] = await first.execute('SELECT sqlite_version() AS version', []);
-    version = `SQLite ${String(row?.['version'])}`;
-  } finally {
-    await first.close();
-  }
+  const [row] = await first.execute('SELECT sqlite_version() AS version', []);
   const driver: Driver = {
     dialect: 'sqlite',
-    version,
+    version: `SQLite ${String(row?.['version'])}`,
     maxStatement: null,
     speech: sqliteDialect,
     open: () => openLink(file),
@@ -49,7 +43,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     unfit,
     diagnose: (sql, tables) => diagnose(sql, tables, file),
   };
-  return createStore(driver);
+  return createStore(driver, first);
 }
 
 async function existing(path: string): Promise<string> {
