@@ -6,7 +6,7 @@ import { place } from '../tree/place.ts';
 import { stage } from '../tree/stage.ts';
 import type { Context } from './context.ts';
 import { type Deviations, finishForward, type FollowUp, treeOf } from './forward.ts';
-import { forget, neededTexts, settleCommit } from './recovery.ts';
+import { forget, neededTexts, settleCommit, takeBack } from './recovery.ts';
 import { type Texts, writeRows } from './rows.ts';
 import { treeId } from './tree-id.ts';
 
@@ -51,7 +51,7 @@ async function orForget<T>(context: Context, batch: Batch, work: () => Promise<T
   try {
     return await work();
   } catch (error) {
-    await forgetUncommitted(context, batch);
+    await forget(context, batch);
     throw error;
   }
 }
@@ -61,21 +61,16 @@ async function commitRows(context: Context, batch: Batch, write: () => Promise<v
     await write();
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'COMMIT_UNKNOWN') {
-      await forgetUncommitted(context, batch);
+      await forget(context, batch);
       throw error;
     }
     if ((await settle(context, batch, error)) === 'committed') return;
-    await forget(context, batch);
+    await takeBack(context, batch);
     throw new SyncError('DATABASE', 'The connection was lost at COMMIT; the database had not committed, nothing was changed', {
       hint: 'Run the command again',
       cause: error,
     });
   }
-}
-
-/** The transaction was rolled back by us, so this tree's txid is what it was: nothing to fence. */
-async function forgetUncommitted(context: Context, batch: Batch): Promise<void> {
-  await forget(context, { ...batch, operations: batch.operations.map((operation) => ({ ...operation, row: null })) });
 }
 
 async function settle(context: Context, batch: Batch, lost: SyncError): Promise<'committed' | 'void'> {

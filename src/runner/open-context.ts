@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Environment } from '../git/environment.ts';
 import { openRepository, type Repository } from '../git/repository.ts';
-import { presets } from '../presets/presets.ts';
+import { presets } from './presets.ts';
 import { openState } from '../state/open.ts';
 import { readUrl } from '../state/secrets.ts';
 import type { State } from '../state/state.ts';

@@ -1,6 +1,7 @@
-import { appendFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { appendFile, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SyncError } from '../core/errors.ts';
+import { ensureFolder, isErrno, syncFolder } from '../state/folder.ts';
 
 /** A pause that lasts until somebody resumes, whatever runs or dies meanwhile. */
 export interface Pause {
@@ -37,7 +38,7 @@ export async function readPause(folder: string): Promise<Pause | null> {
 
 /** Pauses. Where it is paused already nothing changes and the older pause is returned. Durable when it returns. */
 export async function pause(folder: string, { who, why, since }: Pause): Promise<Pause> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ensureFolder(folder);
   const temp = join(folder, `.pause-${process.pid}-${since}-${Math.random().toString(36).slice(2)}`);
   try {
     const file = await open(temp, 'wx', 0o600);
@@ -51,7 +52,7 @@ export async function pause(folder: string, { who, why, since }: Pause): Promise
     await link(temp, join(folder, PAUSE_FILE));
     await syncFolder(folder);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
+    if (!isErrno(cause, 'EEXIST')) {
       throw new SyncError('IO', `Writing "${join(folder, PAUSE_FILE)}" failed: ${(cause as Error).message}`, { cause });
     }
   } finally {
@@ -69,7 +70,7 @@ export async function resume(folder: string, now: number): Promise<PastPause | n
     // Of two who resume at once one finds nothing, so that the pause is logged once.
     await rename(join(folder, PAUSE_FILE), taken);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (isErrno(cause, 'ENOENT')) return null;
     throw new SyncError('IO', `Removing "${join(folder, PAUSE_FILE)}" failed: ${(cause as Error).message}`, { cause });
   }
   await rm(taken, { force: true });
@@ -113,18 +114,7 @@ async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (isErrno(cause, 'ENOENT')) return null;
     throw new SyncError('IO', `Reading "${path}" failed: ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot sync a directory.
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

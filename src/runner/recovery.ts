@@ -25,7 +25,7 @@ export async function recover(context: Context): Promise<Recovered | null> {
   const batch = await context.state.intent();
   if (!batch) return null;
   if (batch.operations.some(({ row }) => row) && (await settleCommit(context, batch)) === 'void') {
-    await forget(context, batch);
+    await takeBack(context, batch);
     return { batch, outcome: 'never-happened' };
   }
   const texts = await context.state.blobs(neededTexts(batch));
@@ -61,14 +61,35 @@ export async function settleCommit(context: Context, batch: Batch): Promise<'com
   }
 }
 
-/** Drops what was staged for a batch that never happened. */
+/** Ends a batch whose transaction was fenced: what was staged goes, its before-images stay in the history. */
+export async function takeBack(context: Context, batch: Batch): Promise<void> {
+  await dropStaged(context, batch);
+  const { set, drop, conflicts, holds } = noFollowUp;
+  await context.state.finish({
+    batch,
+    finishedAt: context.now(),
+    status: 'void',
+    set,
+    drop,
+    conflicts,
+    holds,
+    tombstones: { set: [], drop: [] },
+    blobs: new Map(),
+    meta: { rowTxid: `${batch.txid}:void` },
+  });
+}
+
+/** Forgets a batch that failed before its point of no return; neither side holds anything of it. */
 export async function forget(context: Context, batch: Batch): Promise<void> {
+  await dropStaged(context, batch);
+  await context.state.abandon(batch.txid);
+}
+
+async function dropStaged(context: Context, batch: Batch): Promise<void> {
   await discard(
     treeOf(context),
     batch.operations.flatMap((operation) => operation.files),
   );
-  if (batch.operations.some(({ row }) => row)) await context.state.setMeta({ rowTxid: `${batch.txid}:void` });
-  await context.state.abandon(batch.txid);
 }
 
 /** Every text the operations may need again. */

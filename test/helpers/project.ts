@@ -6,7 +6,7 @@ import type { Direction, Side } from '../../src/core/batch.ts';
 import { needsPerson } from '../../src/core/skips.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { openRepository } from '../../src/git/repository.ts';
-import { presets } from '../../src/presets/presets.ts';
+import { presets } from '../../src/runner/presets.ts';
 import type { Context } from '../../src/runner/context.ts';
 import { openContext } from '../../src/runner/open-context.ts';
 import type { Report } from '../../src/runner/report.ts';

@@ -1,5 +1,5 @@
 import type { Presets } from '../config/parse.ts';
-import { mybbMappings } from './mybb.ts';
+import { mybbMappings } from '../presets/mybb.ts';
 
 /** The presets a configuration can name. */
 export const presets: Presets = { mybb: mybbMappings };
