@@ -39,7 +39,7 @@ export function checkPath(path: string): string | null {
 function checkSegment(segment: string): string | null {
   if (segment === '') return 'has an empty segment';
   if (segment === '.' || segment === '..') return `has the segment "${segment}"`;
-  if (/[\u0000-\u001F\u007F-\u009F]/.test(segment)) return 'has a control character';
+  if (/\p{Cc}/u.test(segment)) return 'has a control character';
   const character = /[\\:*?"<>|]/.exec(segment);
   if (character) return `has the character ${character[0] === '"' ? "'\"'" : `"${character[0]}"`}`;
   if (/[. ]$/.test(segment)) return 'has a segment that ends in a space or a dot';

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -20,8 +21,13 @@ export interface ScratchTree {
   remove(): Promise<void>;
 }
 
-export async function scratchTree(context: Pick<TestContext, 'after'> | null, files: Record<string, string> = {}): Promise<ScratchTree> {
-  const top = await realpath(await mkdtemp(join(tmpdir(), 'sync-run-tree-')));
+/** @param parent `memory()` for tests that make thousands of trees, whose fsyncs would only wait for the disk */
+export async function scratchTree(
+  context: Pick<TestContext, 'after'> | null,
+  files: Record<string, string> = {},
+  parent: string = tmpdir(),
+): Promise<ScratchTree> {
+  const top = await realpath(await mkdtemp(join(parent, 'sync-run-tree-')));
   const at = (path: string): string => join(top, path);
   const tree: ScratchTree = {
     top,
@@ -51,6 +57,11 @@ export async function scratchTree(context: Pick<TestContext, 'after'> | null, fi
   context?.after(() => tree.remove());
   for (const [path, text] of Object.entries(files)) await tree.write(path, text);
   return tree;
+}
+
+/** A directory on a file system in memory, where there is one. */
+export function memory(): string {
+  return existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 }
 
 /** Path, text before, text after; null is no file. */
