@@ -73,11 +73,12 @@ export async function finishForward(
     if (deviations.conflicts.has(index)) operation.outcome = 'conflict';
     else if (deviations.skipped.has(index)) operation.outcome = 'skipped';
   }
+  // First the record, then the kept inodes: they may hold the only copy of a text that was written late.
+  await state.finish(completion(context, batch, followUp, found));
   await settle(
     tree,
     batch.operations.flatMap((operation) => operation.files),
   );
-  await state.finish(completion(context, batch, followUp, found));
   await state.prune(context.now());
   return deviations;
 }

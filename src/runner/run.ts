@@ -5,10 +5,11 @@ import type { Decision } from '../core/plan.ts';
 import { waitForLocks } from '../git/locks.ts';
 import { acquireLock } from '../state/lock.ts';
 import { RetryError } from '../store/store.ts';
+import { removeLeftovers } from '../tree/settle.ts';
 import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { followUpOf } from './follow-up.ts';
-import type { Deviations } from './forward.ts';
+import { type Deviations, treeOf } from './forward.ts';
 import { gather } from './material.ts';
 import { joinFileChanges, newTxid, toOperation } from './operations.ts';
 import { guardMassChange, itemId, planBatch } from './plan-batch.ts';
@@ -95,6 +96,8 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   const report = describe(emptyReport(request.command, request.dryRun), { snapshot, decisions, operations, mappings: context.mappings, request });
   if (acting.length === 0 && refusedWhileWriting(refused)) throw refusedEverything(refused);
   if (request.dryRun) return report;
+  // No batch is unfinished here, so nothing needs them any more.
+  if (snapshot.leftovers.length > 0) await removeLeftovers(treeOf(context), snapshot.leftovers);
 
   const writesRows = operations.some(({ row }) => row);
   if (writesRows) await prepareTarget(context);

@@ -2,6 +2,7 @@ import picomatch from 'picomatch';
 import type { CheckedMapping } from '../config/check.ts';
 import { findCollisions } from '../core/collisions.ts';
 import { digest, type Digest } from '../core/digest.ts';
+import { SyncError } from '../core/errors.ts';
 import { keyOf, type Lookups, type Names, pathOf, readNames } from '../core/item-path.ts';
 import { type FileSide, keyId, match, type RowSide } from '../core/match.ts';
 import type { BaseEntry, FileSeen, Mapping, RowSeen } from '../core/model.ts';
@@ -28,6 +29,8 @@ export interface Snapshot {
   lookups: ReadonlyMap<string, Lookups>;
   /** Texts that were read on the way, by the digest of their bytes. */
   texts: Map<Digest, Uint8Array>;
+  /** Files of our own that a crash left behind. */
+  leftovers: string[];
 }
 
 /** Reads files, rows, base and git. Writes nothing. */
@@ -40,9 +43,11 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     scanTree({ top: repository.top, root: config.root, signal: context.signal }),
     context.store.read((session) => readRows(context, session, base, texts)),
   ]);
-  const files = [...tree.files, ...(await readOutside(context, base, tree.files))];
+  const outside = await readOutside(context, base, tree.files);
+  const files = [...tree.files, ...outside.files];
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
-  const skips: Skip[] = [...tree.skips];
+  const unreadable = [...tree.skips, ...outside.skips];
+  const skips: Skip[] = [...unreadable];
   const items: Item[] = [];
   const forgotten: BaseEntry[] = base.filter((entry) => !context.mappings.some(({ mapping }) => mapping.name === entry.mapping));
   for (const { mapping } of context.mappings) {
@@ -63,7 +68,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     forgotten.push(...matched.forgotten);
   }
   refuseCollisions(items);
-  refuseUnsafe(items, tree.skips);
+  refuseUnsafe(items, unreadable);
   return {
     items,
     skips: skips.filter((skip) => !items.some((item) => item.skip === skip)),
@@ -74,6 +79,7 @@ export async function takeSnapshot(context: Context): Promise<Snapshot> {
     holds,
     lookups: new Map([...found].map(([name, { lookups }]) => [name, lookups])),
     texts,
+    leftovers: tree.leftovers,
   };
 }
 
@@ -142,13 +148,18 @@ async function canonicalRows(
 }
 
 /** Files of the base that lie outside the root of today, after `root` was changed. */
-async function readOutside(context: Context, base: BaseEntry[], scanned: FileSeen[]): Promise<FileSeen[]> {
+async function readOutside(context: Context, base: BaseEntry[], scanned: FileSeen[]): Promise<{ files: FileSeen[]; skips: Skip[] }> {
   const known = new Set(scanned.map((file) => file.path));
-  const outside: FileSeen[] = [];
+  const outside: { files: FileSeen[]; skips: Skip[] } = { files: [], skips: [] };
   for (const { path } of base) {
     if (known.has(path) || path.startsWith(`${context.config.root}/`)) continue;
-    const read = await readFileSeen(context.repository.top, path);
-    if (read) outside.push(read.seen);
+    try {
+      const read = await readFileSeen(context.repository.top, path);
+      if (read) outside.files.push(read.seen);
+    } catch (error) {
+      if (!(error instanceof SyncError)) throw error;
+      outside.skips.push({ path, code: 'UNREADABLE', message: error.message });
+    }
   }
   return outside;
 }
@@ -191,9 +202,11 @@ function refuseCollisions(items: Item[]): void {
   }
   for (const twins of findCollisions(paths.keys())) {
     for (const path of twins) {
-      const others = twins.filter((twin) => twin !== path).map((twin) => `"${twin}"`);
+      const others = twins.filter((twin) => twin !== path);
+      const named = others.slice(0, 3).map((twin) => `"${twin}"`).join(', ');
+      const more = others.length > 3 ? ` and ${others.length - 3} more` : '';
       for (const item of paths.get(path) ?? []) {
-        item.skip ??= { code: 'COLLISION', message: `On some file systems this is the same path as ${others.join(', ')}` };
+        item.skip ??= { code: 'COLLISION', message: `On some file systems this is the same path as ${named}${more}` };
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { Batch, BatchStatus, FileChange, Operation, RowChange } from '../core/batch.ts';
+import type { Batch, BatchStatus, Operation, RowChange } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId } from '../core/match.ts';
