@@ -22,6 +22,9 @@ export interface Link {
 /** A statement named a table that does not exist. */
 export class NoTableError extends SyncError {}
 
+/** The user lacks a right for the statement. */
+export class DeniedError extends SyncError {}
+
 /** A part of a primary key: a text, or bytes. NULL happens in SQLite only. */
 export type KeyPart = string | { x: string } | null;
 

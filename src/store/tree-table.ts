@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { SyncError } from '../core/errors.ts';
-import { NoTableError } from './link.ts';
+import { DeniedError, NoTableError } from './link.ts';
 import { join, raw, type Fragment, type Sql } from './sql.ts';
 import { RefusedError } from './store.ts';
 
@@ -11,8 +11,14 @@ const TARGET = '';
 /** What a tree's row says before its first batch. */
 const NO_BATCH_YET = 'init';
 
+/** Null also where the user may not even look: without rights on a table that is missing, servers say no more than that. */
 export async function targetId(sql: Sql): Promise<string | null> {
-  return txidOf(sql, raw(''), TARGET);
+  try {
+    return await txidOf(sql, raw(''), TARGET);
+  } catch (error) {
+    if (error instanceof DeniedError) return null;
+    throw error;
+  }
 }
 
 export async function treeTxid(sql: Sql, lock: Fragment, tree: string): Promise<string | null> {

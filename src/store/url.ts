@@ -59,7 +59,8 @@ function sqlitePath(url: string, baseDir: string): string {
 function mysqlTarget(url: string): MysqlTarget {
   let parsed: URL;
   try {
-    parsed = new URL(url);
+    // An empty host after a user is no URL to the parser, but is what goes with a socket.
+    parsed = new URL(url.replace(/^([a-z]+:\/\/[^/?#]*@)(?=\/)/i, '$1localhost'));
   } catch {
     // The cause would repeat the URL.
     throw invalid('The database URL is not valid');

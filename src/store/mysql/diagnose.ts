@@ -1,6 +1,6 @@
 import { SyncError } from '../../core/errors.ts';
 import type { Table } from '../../core/table.ts';
-import { NoTableError, type Diagnosis } from '../link.ts';
+import { DeniedError, NoTableError, type Diagnosis } from '../link.ts';
 import { part, type Fragment, type Sql } from '../sql.ts';
 import { RefusedError } from '../store.ts';
 import { TREE_TABLE } from '../tree-table.ts';
@@ -42,13 +42,27 @@ async function settings(sql: Sql): Promise<Diagnosis[]> {
 
 async function treeTable(sql: Sql, createTree: string): Promise<Diagnosis[]> {
   const table = sql.id(TREE_TABLE);
-  if (await allowed(sql, part`SELECT 1 FROM ${table} WHERE 1 = 0`) === 'missing') {
-    // Fails in either case, since there is nothing to copy: with "denied" only where the right is missing.
-    const probe = await allowed(sql, part`CREATE TABLE ${table} LIKE ${table}`);
-    const ok = probe !== 'denied';
+  const found = await allowed(sql, part`SELECT 1 FROM ${table} WHERE 1 = 0`);
+  if (found === 'denied') {
+    const remedy = `Run as an administrator: ${createTree} GRANT SELECT, INSERT, UPDATE ON ${table.text} TO the user`;
+    return [{ ok: false, message: `The user may not read the table "${TREE_TABLE}", or it is missing and the user may not create it`, remedy }];
+  }
+  if (found === 'missing') {
+    const ok = await mayCreate(sql);
     return [{ ok, message: `The user may ${ok ? '' : 'not '}create the table "${TREE_TABLE}"`, ...(!ok && { remedy: `Grant CREATE, or run: ${createTree}` }) }];
   }
   return rights(sql, TREE_TABLE, 'txid', ['SELECT', 'INSERT', 'UPDATE']);
+}
+
+/** Fails in either case, since what it copies is no table; but first for the missing right. */
+async function mayCreate(sql: Sql): Promise<boolean> {
+  try {
+    await sql`CREATE TABLE ${sql.id(TREE_TABLE)} LIKE ${sql.id('information_schema', 'sync_run_none')}`;
+  } catch (error) {
+    if (error instanceof DeniedError) return false;
+    if (!(error instanceof SyncError) || error.code !== 'DATABASE') throw error;
+  }
+  return true;
 }
 
 async function tableLines(sql: Sql, table: Table): Promise<Diagnosis[]> {
@@ -100,8 +114,8 @@ async function allowed(sql: Sql, probe: Fragment): Promise<'yes' | 'denied' | 'm
     return 'yes';
   } catch (error) {
     if (error instanceof NoTableError) return 'missing';
+    if (error instanceof DeniedError) return 'denied';
     if (error instanceof RefusedError) return 'yes';
-    if (error instanceof SyncError && error.code === 'DATABASE') return 'denied';
     throw error;
   }
 }

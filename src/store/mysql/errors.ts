@@ -1,5 +1,5 @@
 import { SyncError } from '../../core/errors.ts';
-import { NoTableError } from '../link.ts';
+import { DeniedError, NoTableError } from '../link.ts';
 import { RefusedError, RetryError } from '../store.ts';
 import type { MysqlTarget } from '../url.ts';
 
@@ -70,7 +70,7 @@ export function statementError(error: unknown, target: MysqlTarget): unknown {
   if (RETRY.has(errno)) return new RetryError(`The database took the transaction back: ${message}`, { cause: error });
   if (errno === NO_TABLE) return new NoTableError('DATABASE', `The database reported an error: ${message}`, { cause: error });
   if (DENIED.has(errno)) {
-    return new SyncError('DATABASE', `The database user "${target.user}" lacks a right: ${message}`, {
+    return new DeniedError('DATABASE', `The database user "${target.user}" lacks a right: ${message}`, {
       hint: 'Run "sync-run doctor" to see which GRANTs are missing',
       cause: error,
     });
