@@ -24,9 +24,13 @@ export interface TrackedPath {
   stage: number;
 }
 
-/** The paths in the index below `root`, from the top of the tree. */
-export async function trackedPaths(repo: Repository, root: string): Promise<Map<string, TrackedPath>> {
-  const { stdout } = await read(repo, ['ls-files', '-s', '-t', '-z', ...within(root)]);
+/**
+ * The paths in the index below `root`, from the top of the tree.
+ *
+ * @param options.indexFile the index of a commit under way, absolute, in place of the repository's own
+ */
+export async function trackedPaths(repo: Repository, root: string, options: { indexFile?: string } = {}): Promise<Map<string, TrackedPath>> {
+  const { stdout } = await read(repo, ['ls-files', '-s', '-t', '-z', ...within(root)], options);
   const paths = new Map<string, TrackedPath>();
   for (const [fields, path] of records(stdout)) {
     const [tag = '', mode = '', blob = '', stage = ''] = fields.split(' ');

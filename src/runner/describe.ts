@@ -21,8 +21,11 @@ export function describe(report: Report, { snapshot, decisions, operations, mapp
     if (decision.conflict) report.conflicts.push(conflictOf(decision));
     if (decision.adopt && decision.item.file && decision.item.row) report.adopted++;
     if (decision.state === 'in-sync' && !decision.skip) report.unchanged++;
-    if (decision.ahead === 'file') report.ahead.files++;
-    if (decision.ahead === 'row') report.ahead.rows++;
+    if (decision.ahead) {
+      const side = decision.ahead === 'file' ? 'files' : 'rows';
+      report.ahead[side]++;
+      report.aheadPaths[side].push(labelOf(decision));
+    }
     countFile(report, decision);
     countRow(report, decision);
   }

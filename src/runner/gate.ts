@@ -72,7 +72,7 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
   let activeAt: number | null = null;
   let activeSince = 0;
   let durable: Reason | null = null;
-  let told = '';
+  let told = JSON.stringify([]);
   let refreshing: Promise<void> | null = null;
   let again: Promise<void> | null = null;
   let cancel = (): void => {};

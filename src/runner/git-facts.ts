@@ -10,15 +10,27 @@ export interface GitFacts {
   renames: Map<string, string>;
   /** What the checked-out commit lacks and the one of the last batch had. */
   goneWithCommit: ReadonlySet<string>;
+  /** Whether the files below the root are just what the checked-out commit holds. */
+  clean: boolean;
   of(path: string): Pick<ItemFacts, 'unmerged' | 'sparse' | 'removedFromIndex'>;
 }
 
-/** Asks git about the paths below `root`. `lastHead` is the commit of the last batch; it may be gone from the repository. */
-export async function readGitFacts(repository: Repository, root: string, lastHead: string | null): Promise<GitFacts> {
+/**
+ * Asks git about the paths below `root`.
+ *
+ * @param lastHead the commit of the last batch; it may be gone from the repository
+ * @param indexFile the index of a commit under way, in place of the repository's own
+ */
+export async function readGitFacts(
+  repository: Repository,
+  root: string,
+  lastHead: string | null,
+  indexFile: string | null = null,
+): Promise<GitFacts> {
   const now = await head(repository);
   const last = lastHead && lastHead !== now && (await commitExists(repository, lastHead)) ? lastHead : now;
   const [tracked, unmerged, changes, inHead, inLast] = await Promise.all([
-    trackedPaths(repository, root),
+    trackedPaths(repository, root, indexFile === null ? {} : { indexFile }),
     unmergedPaths(repository, root),
     changesBetween(repository, last, root),
     now ? headPaths(repository, now, root) : new Map<string, string>(),
@@ -29,6 +41,7 @@ export async function readGitFacts(repository: Repository, root: string, lastHea
   return {
     head: now,
     renames,
+    clean: now !== null && last === now && changes.length === 0,
     goneWithCommit: new Set([...inLast.keys()].filter((path) => !inHead.has(path))),
     of: (path) => ({
       unmerged: unmerged.has(path),

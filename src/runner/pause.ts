@@ -26,14 +26,16 @@ const LOG_SHOWN = 50;
  * The pause that holds in this state folder, or null. Any process may ask.
  * A file that cannot be understood still pauses: to go on by mistake is the worse error.
  */
-export async function readPause(folder: string): Promise<Pause | null> {
-  const path = join(folder, PAUSE_FILE);
+export function readPause(folder: string): Promise<Pause | null> {
+  return readPauseAt(join(folder, PAUSE_FILE));
+}
+
+async function readPauseAt(path: string): Promise<Pause | null> {
   const text = await readIfThere(path);
   if (text === null) return null;
   const found = parse(text);
-  if (found !== null) return found;
-  const { mtimeMs } = await stat(path);
-  return { who: 'unknown', why: `"${PAUSE_FILE}" cannot be read`, since: Math.round(mtimeMs) };
+  if (found !== null) return { who: found.who, why: found.why, since: found.since };
+  return { who: 'unknown', why: `"${PAUSE_FILE}" cannot be read`, since: await changedAt(path) };
 }
 
 /** Pauses. Where it is paused already nothing changes and the older pause is returned. Durable when it returns. */
@@ -63,19 +65,19 @@ export async function pause(folder: string, { who, why, since }: Pause): Promise
 
 /** Ends the pause and logs it; returns what it was, or null where there was none. */
 export async function resume(folder: string, now: number): Promise<PastPause | null> {
-  const current = await readPause(folder);
-  if (current === null) return null;
+  const path = join(folder, PAUSE_FILE);
   const taken = join(folder, `.resumed-${process.pid}-${Math.random().toString(36).slice(2)}`);
   try {
     // Of two who resume at once one finds nothing, so that the pause is logged once.
-    await rename(join(folder, PAUSE_FILE), taken);
+    await rename(path, taken);
   } catch (cause) {
     if (isErrno(cause, 'ENOENT')) return null;
-    throw new SyncError('IO', `Removing "${join(folder, PAUSE_FILE)}" failed: ${(cause as Error).message}`, { cause });
+    throw new SyncError('IO', `Removing "${path}" failed: ${(cause as Error).message}`, { cause });
   }
-  await rm(taken, { force: true });
   await syncFolder(folder);
-  const past = { ...current, until: now };
+  const ended = await readPauseAt(taken);
+  await rm(taken, { force: true });
+  const past = { ...(ended ?? { who: 'unknown', why: 'unknown', since: now }), until: now };
   await logPause(folder, past);
   return past;
 }
@@ -107,6 +109,16 @@ function parse(text: string): (Pause & { until?: unknown }) | null {
   } catch {
     // Not JSON: the caller knows what that means.
     return null;
+  }
+}
+
+async function changedAt(path: string): Promise<number> {
+  try {
+    return Math.round((await stat(path)).mtimeMs);
+  } catch (cause) {
+    // Resumed a moment ago: nobody will ask since when.
+    if (isErrno(cause, 'ENOENT')) return 0;
+    throw new SyncError('IO', `Reading "${path}" failed: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -13,7 +13,7 @@ export type Refused = ReadonlyMap<string, Refusal>;
 export function planBatch(snapshot: Snapshot, request: Request, refused: Refused = new Map()): Decision[] {
   const items = snapshot.items.filter((item) => isNamed(item, request.paths));
   const decisions = items.map((item) => {
-    const refusal = refused.get(itemId(item));
+    const refusal = refused.get(itemId(item)) ?? request.leave.get(item.file?.seen.path ?? item.base?.path ?? '');
     return planMerge(planItem(refusal ? { ...item, skip: refusal } : item, request), request);
   });
   return refuseOccupied(decisions, new Set(snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []))));

@@ -27,6 +27,8 @@ export interface Report {
   ms: number;
   /** What a person should know and no machine needs. */
   notices: string[];
+  /** What one side is ahead by and the direction did not carry over. */
+  aheadPaths: { files: string[]; rows: string[] };
   /** What was or would be done, one line each; for people. */
   changes: { action: string; path: string; from?: string }[];
 }
@@ -46,6 +48,7 @@ export function emptyReport(command: string, dryRun: boolean): Report {
     verified: true,
     ms: 0,
     notices: [],
+    aheadPaths: { files: [], rows: [] },
     changes: [],
   };
 }

@@ -1,4 +1,5 @@
 import type { Direction, Side, Source } from '../core/batch.ts';
+import type { Refusal } from '../core/match.ts';
 
 /** What somebody asks a batch to do. */
 export interface Request {
@@ -18,6 +19,12 @@ export interface Request {
   allowMassChange: boolean | ((lines: string[]) => Promise<boolean>);
   /** In milliseconds: for the runner's lock and for git's. */
   lockTimeout: number;
+  /** Git itself waits for the answer, so nobody waits for its locks. */
+  byGit: boolean;
+  /** The index of the commit under way, in place of the repository's own. */
+  indexFile: string | null;
+  /** Items to leave alone, by path, with the reason. */
+  leave: ReadonlyMap<string, Refusal>;
 }
 
 export const defaultRequest: Omit<Request, 'command' | 'direction'> = {
@@ -29,4 +36,7 @@ export const defaultRequest: Omit<Request, 'command' | 'direction'> = {
   dryRun: false,
   allowMassChange: false,
   lockTimeout: 30_000,
+  byGit: false,
+  indexFile: null,
+  leave: new Map(),
 };

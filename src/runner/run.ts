@@ -38,9 +38,13 @@ export async function run(context: Context, request: Request): Promise<Report> {
 }
 
 /** Waits for git's locks and for the one-runner lock, and holds the latter while `work` runs. */
-export async function withLock<T>(context: Context, request: Pick<Request, 'command' | 'lockTimeout'>, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  context: Context,
+  request: Pick<Request, 'command' | 'lockTimeout'> & { byGit?: boolean },
+  work: () => Promise<T>,
+): Promise<T> {
   const waiting = { timeoutMs: request.lockTimeout, signal: context.signal };
-  await waitForLocks(context.repository, waiting);
+  if (!request.byGit) await waitForLocks(context.repository, waiting);
   const lock = await acquireLock(context.state.folder, { ...waiting, holder: { command: request.command } });
   try {
     return await work();
@@ -81,7 +85,7 @@ class RefusedItems extends Error {
 
 async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
   await checkTarget(context);
-  const snapshot = await takeSnapshot(context);
+  const snapshot = await takeSnapshot(context, request.indexFile);
   let decisions = planBatch(snapshot, request, refused);
   await guardMassChange(decisions, snapshot, request);
   const gathered = await gather(context, snapshot, decisions, request);

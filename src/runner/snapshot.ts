@@ -34,12 +34,12 @@ export interface Snapshot {
 }
 
 /** Reads files, rows, base and git. Writes nothing. */
-export async function takeSnapshot(context: Context): Promise<Snapshot> {
+export async function takeSnapshot(context: Context, indexFile: string | null = null): Promise<Snapshot> {
   const { repository, config, state } = context;
   const [meta, base, conflicts, holds] = await Promise.all([state.meta(), state.base(), state.conflicts(), state.holds()]);
   const texts = new Map<Digest, Uint8Array>();
   const [git, tree, found] = await Promise.all([
-    readGitFacts(repository, config.root, meta.head ?? null),
+    readGitFacts(repository, config.root, meta.head ?? null, indexFile),
     scanTree({ top: repository.top, root: config.root, signal: context.signal }),
     context.store.read((session) => readRows(context, session, base, texts)),
   ]);
