@@ -1,24 +1,9 @@
-import { access } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { askRunner } from './ask-runner.ts';
 
 /** Tells the stub to block the commit. Not 1, with which a runtime ends on any defect. */
 const blocked = 10;
-
-/** What a hook asks of the runner. Paths are absolute. */
-interface HookRequest {
-  hook: string;
-  args: string[];
-  top: string;
-  gitDir: string;
-  /** The index `git commit` is about to write; null outside of pre-commit. */
-  indexFile: string | null;
-}
-
-/** What `src/runner/client.ts` exports. */
-interface RunnerClient {
-  sendToRunner(request: HookRequest): Promise<'no-runner' | { exitCode: number; stderr: string }>;
-}
 
 const [gitDir = '.git', hook = '', ...args] = process.argv.slice(2);
 
@@ -38,30 +23,17 @@ async function runHook(): Promise<void> {
   }
   process.env.SYNC_RUN_HOOK = '1';
 
-  const reply = await askRunner({ hook, args, top: process.cwd(), gitDir: resolve(gitDir), indexFile });
-  if (reply !== 'no-runner') {
-    process.stderr.write(reply.stderr);
-    process.exitCode = reply.exitCode;
+  const answer = await askRunner({ hook, args, indexFile }, resolve(gitDir, 'sync-run'));
+  if (answer !== null) {
+    for (const line of answer.lines) process.stderr.write(`sync-run: ${line}\n`);
+    process.exitCode = answer.exit;
     return;
   }
   if (indexFile !== null) process.env.GIT_INDEX_FILE = indexFile;
-  const main = module('cli/main');
-  process.argv.splice(1, Infinity, fileURLToPath(main), 'hook', hook, ...args);
-  await import(main.href);
-}
-
-async function askRunner(request: HookRequest): ReturnType<RunnerClient['sendToRunner']> {
-  const client = module('runner/client');
-  const present = await access(client).then(
-    () => true,
-    () => false,
-  );
-  return present ? ((await import(client.href)) as RunnerClient).sendToRunner(request) : 'no-runner';
-}
-
-/** A module of this package, as source or built, whichever this file is. */
-function module(name: string): URL {
-  return new URL(`../src/${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  // What the command line looks at to know how it was started.
+  const main = fileURLToPath(new URL(`../src/cli/main${extname(import.meta.url)}`, import.meta.url));
+  process.argv.splice(1, Infinity, main, 'hook', hook, ...args);
+  await import('../src/cli/main.ts');
 }
 
 function giveUp(error: unknown): never {

@@ -58,7 +58,9 @@ async function possibleFiles(repo: HookRepository): Promise<string[]> {
   const folders = new Set([repo.hooksDir, join(repo.commonDir, 'hooks'), join(repo.top, '.husky')]);
   if (isHusky(repo)) folders.add(dirname(repo.hooksDir));
   // `.legacy` is where the pre-commit framework puts what it finds, `.old` where lefthook does.
-  const scripts = [...folders].flatMap((folder) => hookNames.flatMap((hook) => ['', '.legacy', '.old'].map((suffix) => join(folder, hook + suffix))));
+  const scripts = [...folders].flatMap((folder) =>
+    hookNames.flatMap((hook) => ['', '.legacy', '.old'].map((suffix) => join(folder, hook + suffix))),
+  );
   const local = (await readdir(repo.top)).filter((name) => isLefthook(name)).map((name) => join(repo.top, name));
   return [...scripts, ...local];
 }

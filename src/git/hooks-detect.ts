@@ -64,15 +64,14 @@ async function inScript(hook: HookName, way: HookWay, where: string): Promise<De
 async function inLefthook(repo: HookRepository, hook: HookName): Promise<DetectedHook> {
   const job = lefthookJob(hook);
   const { main, local } = await lefthookFiles(repo.top);
-  const texts = await Promise.all([main, local].map((path) => (path === null ? null : readScript(path))));
+  const [mainText, text] = await Promise.all([readScript(main), readScript(local)]);
   if (local === null) {
     const where = main ?? repo.top;
-    return manual({ hook, way: 'lefthook', where }, 'only lefthook.yml and lefthook-local.yml can be continued', job, texts);
+    return manual({ hook, way: 'lefthook', where }, 'only lefthook.yml and lefthook-local.yml can be continued', job, [mainText]);
   }
   const place = { hook, way: 'lefthook', where: local } as const;
-  const text = texts[1] ?? null;
   const after = withJob(text ?? '', hook);
-  if (after === null) return manual(place, `it has a "${hook}" already, or cannot be continued at its end`, job, texts);
+  if (after === null) return manual(place, `it has a "${hook}" already, or cannot be continued at its end`, job, [mainText, text]);
   if (after === text) return { place: { ...place, state: 'installed' }, edit: null };
   const state = hasJob(text ?? '', hook) ? 'outdated' : 'missing';
   return { place: { ...place, state }, edit: { path: local, before: text, make: (now) => withJob(now ?? '', hook) ?? after } };
@@ -109,9 +108,9 @@ function manual(
   return { place: done ? { ...place, state: 'installed', note: 'added by hand' } : { ...place, state: 'manual', note, lines }, edit: null };
 }
 
-/** As latin1, which keeps every byte. */
-async function readScript(path: string): Promise<string | null> {
-  return (await readOrNull(path))?.toString('latin1') ?? null;
+/** As latin1, which keeps every byte; null where there is no file. */
+async function readScript(path: string | null): Promise<string | null> {
+  return path === null ? null : ((await readOrNull(path))?.toString('latin1') ?? null);
 }
 
 async function isFile(path: string): Promise<boolean> {

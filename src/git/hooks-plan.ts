@@ -57,7 +57,9 @@ export async function planHooks(repo: HookRepository, options: PlanOptions): Pro
 export async function hooksStatus(repo: HookRepository, options: { gitVersion?: string } = {}): Promise<HookPlace[]> {
   const version = options.gitVersion ?? (await gitVersion(repo));
   const [found, problem] = await Promise.all([findHooks(repo, version), stubProblem(repo)]);
-  return found.map(({ place }) => (place.state === 'installed' && problem !== null ? { ...place, state: 'outdated', note: problem } : place));
+  return found.map(({ place }) =>
+    place.state === 'installed' && problem !== null ? { ...place, state: 'outdated', note: problem } : place,
+  );
 }
 
 async function findHooks(repo: HookRepository, version: string): Promise<DetectedHook[]> {

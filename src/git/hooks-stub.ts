@@ -35,7 +35,8 @@ export function entryPath(): string {
 export function formatPaths({ runtime, entry, root }: StubPaths): string {
   const values = [slashes(runtime), slashes(entry), root === '' ? '.' : root];
   const broken = values.find((value) => /[\r\n]/.test(value));
-  if (broken !== undefined) throw new SyncError('CONFIG', `Git hooks cannot be set up with a newline in the path ${JSON.stringify(broken)}`);
+  if (broken !== undefined)
+    throw new SyncError('CONFIG', `Git hooks cannot be set up with a newline in the path ${JSON.stringify(broken)}`);
   return values.map((value) => `${value}\n`).join('');
 }
 

@@ -38,7 +38,8 @@ async function photograph(...folders: string[]): Promise<Record<string, string>>
     const entries = await readdir(join(scratch.path, folder), { recursive: true, withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
       const path = join(entry.parentPath, entry.name);
-      if (entry.isFile()) seen[relative(scratch.path, path)] = `${((await stat(path)).mode & 0o777).toString(8)} ${await readFile(path, 'latin1')}`;
+      if (entry.isFile())
+        seen[relative(scratch.path, path)] = `${((await stat(path)).mode & 0o777).toString(8)} ${await readFile(path, 'latin1')}`;
     }
   }
   return seen;
@@ -53,10 +54,16 @@ async function states(version?: string): Promise<string[]> {
 test('in a plain repository: missing, installed, run by git, gone without a trace', async () => {
   const before = await photograph('.git/hooks', '.git/sync-run-hooks');
   const config = await scratch.read('.git/config');
-  assert.deepEqual(await states(), hookNames.map((hook) => `${hook} file missing`));
+  assert.deepEqual(
+    await states(),
+    hookNames.map((hook) => `${hook} file missing`),
+  );
 
   const repo = await install(scratch, { runtime: runtime.path });
-  assert.deepEqual(await states(), hookNames.map((hook) => `${hook} file installed`));
+  assert.deepEqual(
+    await states(),
+    hookNames.map((hook) => `${hook} file installed`),
+  );
   const once = await photograph('.git/hooks', '.git/sync-run-hooks');
   const times = await Promise.all(Object.keys(once).map(async (path) => (await stat(join(scratch.path, path))).mtimeMs));
   await install(scratch, { runtime: runtime.path });
@@ -76,7 +83,10 @@ test('planning writes nothing', async () => {
   const before = await photograph('.git/hooks', '.git/sync-run-hooks');
   const repo = await openRepository(scratch.path, scratch.env);
   const plan = await planHooks(repo, { root: 'db', runtime: runtime.path, entry: '/x' });
-  assert.deepEqual(plan.files.map(({ path }) => path), hookNames.map((hook) => join(scratch.path, '.git/hooks', hook)));
+  assert.deepEqual(
+    plan.files.map(({ path }) => path),
+    hookNames.map((hook) => join(scratch.path, '.git/hooks', hook)),
+  );
   assert.deepEqual(await photograph('.git/hooks', '.git/sync-run-hooks'), before);
 });
 
@@ -187,10 +197,16 @@ test('a stub that would do nothing makes the hooks outdated', async () => {
     () => rm(join(scratch.path, '.git/sync-run-hooks'), { recursive: true }),
   ]) {
     await spoil();
-    assert.deepEqual(await states(), hookNames.map((hook) => `${hook} file outdated`));
+    assert.deepEqual(
+      await states(),
+      hookNames.map((hook) => `${hook} file outdated`),
+    );
     runtime = await notingRuntime(scratch);
     await install(scratch, { runtime: runtime.path });
-    assert.deepEqual(await states(), hookNames.map((hook) => `${hook} file installed`));
+    assert.deepEqual(
+      await states(),
+      hookNames.map((hook) => `${hook} file installed`),
+    );
   }
 });
 
@@ -223,7 +239,10 @@ test('a linked worktree shares the hooks', async () => {
   assert.deepEqual(await commitMapped('b\n'), { code: 0, stderr: '' });
   assert.deepEqual(await runtime.starts(), ['pre-commit', 'pre-commit']);
   await removeHooks(await openRepository(scratch.path, scratch.env));
-  assert.deepEqual((await hooksStatus(repo)).map(({ state }) => state), Array(4).fill('missing'));
+  assert.deepEqual(
+    (await hooksStatus(repo)).map(({ state }) => state),
+    Array(4).fill('missing'),
+  );
 });
 
 test('a submodule has hooks of its own', async () => {
@@ -257,7 +276,10 @@ for (const where of ['.githooks', 'outside']) {
 test('a core.hooksPath that switches hooks off is left alone', async () => {
   await scratch.git('config', 'core.hooksPath', '/dev/null');
   await install(scratch, { runtime: runtime.path });
-  assert.deepEqual(await states(), hookNames.map((hook) => `${hook} file manual`));
+  assert.deepEqual(
+    await states(),
+    hookNames.map((hook) => `${hook} file manual`),
+  );
 });
 
 function husky(cwd = scratch.path): Promise<{ code: number; stderr: string }> {
@@ -271,11 +293,15 @@ test('husky: a block at the end of its scripts, which run first and decide as be
   const before = await photograph('.husky');
   const repo = await install(scratch, { runtime: runtime.path });
   const once = await photograph('.husky');
-  assert.deepEqual(await states(), hookNames.map((hook) => `${hook} husky installed`));
+  assert.deepEqual(
+    await states(),
+    hookNames.map((hook) => `${hook} husky installed`),
+  );
   await install(scratch, { runtime: runtime.path });
   assert.equal((await husky()).code, 0);
   assert.deepEqual(await photograph('.husky'), once);
-  for (const text of Object.values(once)) assert.ok(!text.includes(scratch.path), 'the scripts are committed, so they name no path of this machine');
+  for (const text of Object.values(once))
+    assert.ok(!text.includes(scratch.path), 'the scripts are committed, so they name no path of this machine');
 
   assert.deepEqual(await commitMapped('b\n'), { code: 0, stderr: 'foreign\n' });
   await scratch.git('checkout', '--quiet', '-b', 'next');
@@ -362,7 +388,10 @@ test('the hooks of a new git go into its configuration', async () => {
   const config = await scratch.read('.git/config');
   const before = await photograph('.git/hooks');
   const repo = await install(scratch, { runtime: runtime.path, gitVersion });
-  assert.deepEqual(await states(gitVersion), hookNames.map((hook) => `${hook} config installed`));
+  assert.deepEqual(
+    await states(gitVersion),
+    hookNames.map((hook) => `${hook} config installed`),
+  );
   const once = await scratch.read('.git/config');
   await install(scratch, { runtime: runtime.path, gitVersion });
   assert.equal(await scratch.read('.git/config'), once);
@@ -386,5 +415,8 @@ test('the hooks of a new git go into its configuration', async () => {
 test('hooks that are in place stay there when git becomes newer', async () => {
   await install(scratch, { runtime: runtime.path });
   await install(scratch, { runtime: runtime.path, gitVersion: 'git version 2.55.0' });
-  assert.deepEqual(await states('git version 2.55.0'), hookNames.map((hook) => `${hook} file installed`));
+  assert.deepEqual(
+    await states('git version 2.55.0'),
+    hookNames.map((hook) => `${hook} file installed`),
+  );
 });

@@ -19,7 +19,7 @@ export async function notingRuntime(scratch: ScratchRepository, name = 'runtime'
   const notes = scratch.beside(`${name}.notes`);
   await writeFile(notes, '');
   const endWith = async (code: number) => {
-    await writeFile(path, `#!/bin/sh\nshift 2\nprintf '%s\\n' "$*" >>'${notes.replaceAll("'", `'\\''`)}'\nexit ${code}\n`);
+    await writeFile(path, `#!/bin/sh\ncat >/dev/null\nshift 2\nprintf '%s\\n' "$*" >>'${notes.replaceAll("'", `'\\''`)}'\nexit ${code}\n`);
     await chmod(path, 0o755);
   };
   await endWith(0);

@@ -13,9 +13,11 @@ beforeEach(async () => {
   await scratch.write('db/a.html', 'a\n');
   await scratch.commit();
   // A package whose command notes what it sees, around the real entry.
-  for (const file of ['hooks/entry.ts', 'src/git/environment.ts']) await cp(join(root, file), scratch.beside(`package/${file}`));
-  await module('package.json', '{ "type": "module" }');
+  const real = ['hooks/entry.ts', 'hooks/ask-runner.ts', 'src/git/environment.ts'];
+  for (const file of real) await cp(join(root, file), scratch.beside(`package/${file}`));
+  await module('package.json', '{ "type": "module", "version": "1.2.3" }');
   await command('');
+  await runner('null');
   await mkdir((await install(scratch, { runtime: process.execPath, entry: scratch.beside('package/hooks/entry.ts') })).statePath);
 });
 afterEach(() => scratch.cleanup());
@@ -35,6 +37,20 @@ async function command(what: string): Promise<void> {
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^GIT_|^SYNC_RUN/.test(name)));
 await writeFile(${note}, JSON.stringify({ args: process.argv.slice(2), cwd: process.cwd(), env }));
 ${what}\n`,
+  );
+}
+
+/** Makes the package find this runner, which notes what it is sent. */
+async function runner(connection: string): Promise<void> {
+  const note = JSON.stringify(scratch.beside('note.json'));
+  await module(
+    'src/runner/client.ts',
+    `import { writeFile } from 'node:fs/promises';
+export class RunnerLeft extends Error {}
+export async function connectRunner(options: object) {
+  const note = (manifest: object, options_: object) => writeFile(${note}, JSON.stringify({ ...options, manifest, ...options_ }));
+  return ${connection};
+}\n`,
   );
 }
 
@@ -105,29 +121,51 @@ test('a broken package is one line, and git goes on', async () => {
 });
 
 test('a runner gets the hook, and its answer is what git and the user see', async () => {
-  const note = JSON.stringify(scratch.beside('note.json'));
-  await module(
-    'src/runner/client.ts',
-    `import { writeFile } from 'node:fs/promises';
-export async function sendToRunner(request: object) {
-  await writeFile(${note}, JSON.stringify(request));
-  return { exitCode: 1, stderr: 'from the runner\\n' };
-}\n`,
-  );
+  await runner(`{
+    async submit(manifest, { options }) { await note(manifest, { options }); return { exit: 1, lines: ['One', 'Two'] }; },
+    close() {},
+  }`);
   await command('throw new Error("The command ran as well");');
-  assert.deepEqual(await commit('b\n'), { code: 1, stderr: 'from the runner\n' });
+  assert.deepEqual(await commit('b\n'), { code: 1, stderr: 'sync-run: One\nsync-run: Two\n' });
   const gitDir = join(scratch.path, '.git');
-  assert.deepEqual(JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')), {
-    hook: 'pre-commit',
-    args: [],
-    top: scratch.path,
-    gitDir,
-    indexFile: join(gitDir, 'index'),
+  const sent = JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')) as { manifest: { id: string } };
+  assert.deepEqual(sent, {
+    stateFolder: join(gitDir, 'sync-run'),
+    version: '1.2.3',
+    who: 'git hook pre-commit',
+    manifest: {
+      id: sent.manifest.id,
+      source: 'hook',
+      hook: 'pre-commit',
+      direction: 'import',
+      oldHead: null,
+      newHead: null,
+      entries: null,
+    },
+    options: { args: [], indexFile: join(gitDir, 'index') },
   });
 });
 
+test('what the runner has to put off keeps nobody waiting', async () => {
+  for (const [why, line] of [
+    ["{ kind: 'gate', reasons: [] }", ''],
+    ["{ kind: 'database', message: 'No connection' }", 'sync-run: Not done yet: No connection; the runner keeps trying\n'],
+  ] as const) {
+    await runner(`{ submit(manifest, { onDeferred }) { onDeferred(${why}); return new Promise(() => {}); }, close() {} }`);
+    assert.deepEqual(await commit(`${line}\n`), { code: 0, stderr: line });
+  }
+});
+
+test('when the runner leaves meanwhile, the command runs here; when it fails, that is one line', async () => {
+  await runner('{ async submit() { throw new RunnerLeft("The runner has left"); }, close() {} }');
+  assert.deepEqual(await commit('b\n'), { code: 0, stderr: '' });
+  assert.deepEqual((await seen()).args, ['hook', 'pre-commit']);
+  await runner('{ async submit() { throw new Error("It does not answer"); }, close() {} }');
+  assert.deepEqual(await commit('c\n'), { code: 0, stderr: 'sync-run: pre-commit did nothing: It does not answer\n' });
+});
+
 test('the entry and what it loads before the runner answers import nothing of others', async () => {
-  const open = ['hooks/entry.ts', 'src/git/environment.ts'];
+  const open = ['hooks/entry.ts', 'src/git/environment.ts', 'src/runner/client.ts'];
   const files = new Set<string>();
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     files.add(file);
@@ -137,5 +175,5 @@ test('the entry and what it loads before the runner answers import nothing of ot
       if (name.startsWith('.')) open.push(join(dirname(file), name));
     }
   }
-  assert.ok(files.has('hooks/entry.ts'));
+  assert.ok(files.has('src/runner/protocol.ts'));
 });

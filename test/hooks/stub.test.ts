@@ -188,7 +188,10 @@ test('without the installed package there is one line, and git goes on', async (
   await change('db/a.html');
   const { code, stderr } = await outcome(scratch, 'git', ['commit', '--quiet', '--message', 'Mapped']);
   assert.equal(code, 0);
-  assert.match(stderr, /^sync-run: pre-commit did nothing: the installed package is gone \(".*entry\.js"\)\. Run this once: npx sync-run hooks install\n$/);
+  assert.match(
+    stderr,
+    /^sync-run: pre-commit did nothing: the installed package is gone \(".*entry\.js"\)\. Run this once: npx sync-run hooks install\n$/,
+  );
 });
 
 test('without its runtime the stub takes "node" from PATH, but not from the working tree', async () => {
