@@ -1,0 +1,46 @@
+import type { Pause } from '../../runner/pause.ts';
+import type { AheadReport, Status } from '../../runner/status.ts';
+import { counted, list } from './list.ts';
+import { printable } from './printable.ts';
+import { renderConflicts, renderSkipped } from './report.ts';
+import type { Style } from './style.ts';
+
+/** What the status of the runner adds to that of the two sides. */
+export interface Live {
+  paused: Pause | null;
+  runner: { pid: number | null } | null;
+}
+
+/** The document of `status`, in the keys of the design and their order. */
+export function statusDocument(status: Status, { paused, runner }: Live): unknown {
+  const { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, git, lastRun } = status;
+  return { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, paused, runner, git, lastRun };
+}
+
+/** Where both sides stand, for people. */
+export function renderStatus(status: Status, { paused }: Live, style: Style): string {
+  const { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, git } = status;
+  const lines = [`${style.strong(printable(target))}: ${inSync === items ? style.good(`all ${counted(items, 'item')} in sync`) : `${inSync} of ${counted(items, 'item')} in sync`}`];
+  if (pending) {
+    const what = `A batch of ${counted(pending.operations, 'item')} (${pending.command}, ${pending.txid.slice(0, 8)}) was cut short`;
+    lines.push(style.warning(`${what}; the next run finishes it or takes it back: npx sync-run sync`));
+  }
+  if (paused) lines.push(style.warning(`Paused by ${printable(paused.who)}: ${printable(paused.why)}`));
+  if (git) lines.push(style.warning(`git is in the middle of something: ${git}`));
+  lines.push(...renderAhead(files, 'Files ahead of their rows', 'npx sync-run import', style));
+  lines.push(...renderAhead(rows, 'Rows ahead of their files', 'npx sync-run export', style));
+  lines.push(...renderConflicts(conflicts, style));
+  if (missing.length > 0) {
+    lines.push(style.warning(`Files missing (npx sync-run resolve --row <path> brings one back, npx sync-run import <path> deletes its row):`));
+    lines.push(...list(missing, printable));
+  }
+  lines.push(...renderSkipped(skipped, style));
+  if (held.length > 0) lines.push('Undone, and held until edited or named:', ...list(held, printable));
+  return `${lines.join('\n')}\n`;
+}
+
+function renderAhead(ahead: readonly AheadReport[], title: string, command: string, style: Style): string[] {
+  if (ahead.length === 0) return [];
+  const line = ({ path, change, from }: AheadReport): string => `${change.padEnd(8)} ${from ? `${printable(from)} -> ` : ''}${printable(path)}`;
+  return [`${title} (${style.code(command)} carries them over):`, ...list(ahead, line)];
+}

@@ -1,0 +1,104 @@
+import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
+import type { Environment } from '../git/environment.ts';
+import { internalError, renderFailure } from './render/failure.ts';
+import { Interrupted } from './interrupted.ts';
+
+/** What the commands get of the process they run in. Nothing else in `cli/` looks at `process` or writes to its streams. */
+export interface Terminal {
+  readonly cwd: string;
+  /** Without the runtime and the script. */
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  /** Aborted, with an `Interrupted`, by the first SIGINT or SIGTERM; the second one ends the process at once. */
+  readonly signal: AbortSignal;
+  /** Whether somebody is there to be asked. */
+  readonly interactive: boolean;
+  readonly color: { readonly out: boolean; readonly err: boolean };
+  /** How to start this very program again. */
+  readonly runtime: Runtime;
+  readonly input: NodeJS.ReadStream;
+  /** Questions and progress go here, so that standard output holds results only. */
+  readonly output: NodeJS.WriteStream;
+  out(data: string | Uint8Array): void;
+  err(text: string): void;
+  /** All of standard input. */
+  readInput(): Promise<string>;
+  close(): void;
+}
+
+export interface Runtime {
+  /** In words, with the version. */
+  name: string;
+  /** The program and the arguments that run `main`. */
+  command: [program: string, ...args: string[]];
+}
+
+const signals = { SIGINT: 130, SIGTERM: 143 } as const;
+
+export function createTerminal(process: NodeJS.Process): Terminal {
+  const { stdin, stdout, stderr, env } = process;
+  const controller = new AbortController();
+  let closedPipe = false;
+
+  const interrupt = (signal: 'SIGINT' | 'SIGTERM'): void => {
+    if (controller.signal.aborted) process.exit(signals[signal]);
+    stderr.write('\nStopping. What is being written is finished first; once more stops at once\n');
+    controller.abort(new Interrupted(signal, signals[signal]));
+  };
+  const fatal = (error: unknown): void => {
+    if (isClosedPipe(error)) return;
+    stderr.write(renderFailure(internalError(error), (text) => text));
+    process.exit(5);
+  };
+  // A reader that has seen enough (`| head`) is no failure.
+  const onStreamError = (error: Error): void => {
+    if (!isClosedPipe(error)) throw error;
+    closedPipe = true;
+  };
+  for (const stream of [stdout, stderr]) stream.on('error', onStreamError);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  process.on('uncaughtException', fatal);
+
+  return {
+    cwd: process.cwd(),
+    argv: process.argv.slice(2),
+    env,
+    signal: controller.signal,
+    interactive: stdin.isTTY === true && stderr.isTTY === true && !env.CI,
+    color: { out: hasColor(stdout, env), err: hasColor(stderr, env) },
+    runtime: runtimeOf(process),
+    input: stdin,
+    output: stderr,
+    out(data) {
+      if (!closedPipe) stdout.write(data);
+    },
+    err(text) {
+      stderr.write(hasColor(stderr, env) ? text : stripVTControlCharacters(text));
+    },
+    async readInput() {
+      const chunks: Buffer[] = [];
+      for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+      return Buffer.concat(chunks).toString('utf8');
+    },
+    close() {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+    },
+  };
+}
+
+/** https://no-color.org */
+function hasColor(stream: { isTTY?: boolean }, env: Environment): boolean {
+  return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === 'EPIPE';
+}
+
+function runtimeOf(process: NodeJS.Process): Runtime {
+  const entry = fileURLToPath(new URL(`./main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+  const { deno } = process.versions;
+  if (deno === undefined) return { name: `Node.js ${process.versions.node}`, command: [process.execPath, entry] };
+  return { name: `Deno ${deno}`, command: [process.execPath, 'run', '--quiet', '--allow-all', entry] };
+}
