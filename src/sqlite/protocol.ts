@@ -45,6 +45,4 @@ export type Request =
   | { id: number; kind: 'transaction'; statements: readonly WireStatement[] }
   | { id: number; kind: 'close' };
 
-export type Reply =
-  | { id: number; ok: true; value: unknown }
-  | { id: number; ok: false; message: string; errcode: number };
+export type Reply = { id: number; ok: true; value: unknown } | { id: number; ok: false; message: string; errcode: number };

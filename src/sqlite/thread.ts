@@ -1,15 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type {
-  OpenOptions,
-  Reply,
-  Request,
-  RunResult,
-  SqliteRow,
-  SqliteValue,
-  Statement,
-  WireStatement,
-  WireValue,
-} from './protocol.ts';
+import type { OpenOptions, Reply, Request, RunResult, SqliteRow, SqliteValue, Statement, WireStatement, WireValue } from './protocol.ts';
 
 export type { OpenOptions, RunResult, SqliteRow, SqliteValue, Statement } from './protocol.ts';
 
@@ -60,8 +50,7 @@ export async function openSqlite(path: string, options: OpenOptions = {}): Promi
       const rows = await connection.ask({ kind: 'all', sql, params: params.map(toWire) });
       return rowsFromWire(rows as Record<string, WireValue>[]) as R[];
     },
-    run: async (sql, params = []) =>
-      (await connection.ask({ kind: 'run', sql, params: params.map(toWire) })) as RunResult,
+    run: async (sql, params = []) => (await connection.ask({ kind: 'run', sql, params: params.map(toWire) })) as RunResult,
     transaction: async (statements) =>
       (await connection.ask({ kind: 'transaction', statements: statements.map(statementToWire) })) as RunResult[],
     close: () => connection.close(),

@@ -25,17 +25,28 @@ function answer(request: Request, transfer: ArrayBuffer[]): Reply {
   try {
     return { id: request.id, ok: true, value: perform(request, transfer) };
   } catch (error) {
-    const { message, errcode } = error as { message?: unknown; errcode?: unknown };
-    return { id: request.id, ok: false, message: String(message ?? error), errcode: errorCode(String(message), errcode) };
+    const { message, code, errcode } = error as { message?: unknown; code?: unknown; errcode?: unknown };
+    return { id: request.id, ok: false, message: String(message ?? error), errcode: errorCode(String(message), code, errcode) };
   }
 }
 
-/** Deno sets no code on errors of opening. */
-function errorCode(message: string, errcode: unknown): number {
+/** Deno sets no code on errors of opening and of `exec`; these are the texts of SQLite's own codes (sqlite3ErrStr in its main.c). */
+const codes: [text: string, errcode: number][] = [
+  ['database is locked', 5],
+  ['database table is locked', 6],
+  ['attempt to write a readonly database', 8],
+  ['disk I/O error', 10],
+  ['database disk image is malformed', 11],
+  ['database or disk is full', 13],
+  ['unable to open database file', 14],
+  ['file is not a database', 26],
+];
+
+function errorCode(message: string, code: unknown, errcode: unknown): number {
   if (typeof errcode === 'number') return errcode;
-  if (message.startsWith('unable to open database file')) return 14;
-  if (message.startsWith('file is not a database')) return 26;
-  return 0;
+  if (code !== 'ERR_SQLITE_ERROR') return 0;
+  // Anything else is SQLITE_ERROR, such as a syntax error.
+  return codes.find(([text]) => message.includes(text))?.[1] ?? (/constraint failed/.test(message) ? 19 : 1);
 }
 
 function perform(request: Request, transfer: ArrayBuffer[]): unknown {
@@ -91,18 +102,15 @@ function prepare(db: DatabaseSync, sql: string): StatementSync {
   return statement;
 }
 
-function all(
-  statement: StatementSync,
-  params: readonly WireValue[],
-  transfer: ArrayBuffer[],
-): Record<string, SqliteValue | ArrayBuffer>[] {
+function all(statement: StatementSync, params: readonly WireValue[], transfer: ArrayBuffer[]): Record<string, SqliteValue | ArrayBuffer>[] {
   const rows = statement.all(...params.map(fromWire)) as Record<string, SqliteValue | ArrayBuffer>[];
   for (const row of rows) {
     for (const name in row) {
       const value = row[name];
       if (typeof value === 'bigint') row[name] = small(value);
       else if (value instanceof Uint8Array) {
-        const bytes = value.buffer as ArrayBuffer;
+        const whole = value.byteLength === value.buffer.byteLength;
+        const bytes = (whole ? value : new Uint8Array(value)).buffer as ArrayBuffer;
         row[name] = bytes;
         if (bytes.byteLength >= TRANSFER_FROM) transfer.push(bytes);
       }
@@ -116,8 +124,12 @@ function run(statement: StatementSync, params: readonly WireValue[]): RunResult 
   return { changes: Number(changes), lastInsertRowid: small(BigInt(lastInsertRowid)) };
 }
 
+/** Node 22 binds an empty array without memory behind it as NULL. */
+const EMPTY = new Uint8Array(8).subarray(0, 0);
+
 function fromWire(value: WireValue): SQLInputValue {
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : value;
+  if (!(value instanceof ArrayBuffer)) return value;
+  return value.byteLength === 0 ? EMPTY : new Uint8Array(value);
 }
 
 function small(value: bigint): number | bigint {

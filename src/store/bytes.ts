@@ -19,7 +19,7 @@ export function decodeKey(bytes: Uint8Array): string {
   const text = decodeStrict(bytes);
   if (text !== null) return text;
   let result = '';
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = [1, 2, 3, 4].find((size) => at + size <= bytes.length && decodeStrict(bytes.subarray(at, at + size)) !== null);
     result += length ? strict.decode(bytes.subarray(at, at + length)) : String.fromCharCode(0xdc00 + (bytes[at] ?? 0));
     at += length ?? 1;

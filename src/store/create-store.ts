@@ -114,7 +114,7 @@ function refuseBegin(): Promise<never> {
  * nothing is executed or committed outside of it, even by a caller that goes on after the error.
  */
 function guard(link: Link): { link: Link; check(): void } {
-  let lost: unknown = null;
+  let lost: Error | null = null;
   const check = (): void => {
     if (lost) throw lost;
   };
@@ -123,9 +123,10 @@ function guard(link: Link): { link: Link; check(): void } {
     try {
       return await run();
     } catch (error) {
-      if (error instanceof RetryError || !(await link.inTransaction())) lost = error;
-      if (lost && !(error instanceof RetryError) && !(error instanceof SyncError)) {
-        lost = new SyncError('DATABASE', 'The database took the whole transaction back', { cause: error });
+      if (error instanceof RetryError) lost = error;
+      else if (!(await link.inTransaction())) {
+        lost =
+          error instanceof SyncError ? error : new SyncError('DATABASE', 'The database took the whole transaction back', { cause: error });
       }
       check();
       throw error;

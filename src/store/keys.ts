@@ -53,7 +53,18 @@ export function* amongKeys(dialect: Dialect, columns: readonly Column[], pks: re
   const single = only && others.length === 0;
   for (const chunk of chunksOf(pks, single ? MAX_LIST : 100)) {
     const keys = padded(chunk);
-    const list = single ? dialect.among(only, keys.map((pk) => partsOf(pk)[0] ?? null)) : null;
-    yield list ?? join(keys.map((pk) => part`(${hasKey(dialect, columns, pk)})`), ' OR ');
+    const list = single
+      ? dialect.among(
+          only,
+          keys.map((pk) => partsOf(pk)[0] ?? null),
+        )
+      : null;
+    yield (
+      list ??
+        join(
+          keys.map((pk) => part`(${hasKey(dialect, columns, pk)})`),
+          ' OR ',
+        )
+    );
   }
 }

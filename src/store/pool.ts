@@ -1,5 +1,8 @@
 import type { Link } from './link.ts';
 
+/** Work often asks for something beside the transaction it is in. */
+const MOST_IDLE = 2;
+
 /** Connections opened on demand; one that is not in use is kept for the next one who asks. */
 export interface Pool {
   /** Runs `work` with a connection of its own. After a failure it is kept only if it is still good. */
@@ -20,7 +23,7 @@ export function createPool(open: () => Promise<Link>, first: Link): Pool {
     return open();
   };
   const giveBack = async (link: Link): Promise<void> => {
-    if (!closed && idle.length < 1) idle.push(link);
+    if (!closed && idle.length < MOST_IDLE) idle.push(link);
     else await link.close();
   };
   return {

@@ -66,7 +66,10 @@ export function raw(text: string): Fragment {
 }
 
 export function join(fragments: readonly Fragment[], separator = ', '): Fragment {
-  return fragment(fragments.map(({ text }) => text).join(separator), fragments.flatMap(({ values }) => values));
+  return fragment(
+    fragments.map(({ text }) => text).join(separator),
+    fragments.flatMap(({ values }) => values),
+  );
 }
 
 function fragment(text: string, values: readonly Value[]): Fragment {

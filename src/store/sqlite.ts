@@ -35,7 +35,9 @@ export async function openSqliteStore(path: string): Promise<Store> {
     endSnapshot: ['COMMIT', 'PRAGMA query_only = OFF'],
     begin: 'BEGIN IMMEDIATE',
     createTreeTable: (link) =>
-      link.command(`CREATE TABLE IF NOT EXISTS ${TREE_TABLE} (tree TEXT NOT NULL PRIMARY KEY, txid TEXT NOT NULL, updated_at TEXT NOT NULL)`),
+      link.command(
+        `CREATE TABLE IF NOT EXISTS ${TREE_TABLE} (tree TEXT NOT NULL PRIMARY KEY, txid TEXT NOT NULL, updated_at TEXT NOT NULL)`,
+      ),
     server: async () => `SQLite file "${file}"`,
     tables: listTables,
     columns: listColumns,
@@ -65,7 +67,10 @@ async function openLink(file: string): Promise<Link> {
     thread = await openSqlite(file, { busyTimeout: BUSY_TIMEOUT });
     const [encoding] = await thread.all('PRAGMA encoding');
     if (encoding?.['encoding'] !== 'UTF-8') {
-      throw new SyncError('DATABASE', `The SQLite database "${file}" has the encoding "${String(encoding?.['encoding'])}"; only UTF-8 is supported`);
+      throw new SyncError(
+        'DATABASE',
+        `The SQLite database "${file}" has the encoding "${String(encoding?.['encoding'])}"; only UTF-8 is supported`,
+      );
     }
     const [journal] = await thread.all('PRAGMA journal_mode');
     // Without a WAL the removal of the journal is the commit, which only EXTRA makes durable.

@@ -40,7 +40,10 @@ export async function lockTarget(sql: Sql, lock: Fragment, server: string): Prom
 
 /** Adds the row of the target and of the tree where they are missing. Two of these at once agree on one id. */
 export async function addTree(sql: Sql, tree: string): Promise<void> {
-  for (const [name, txid] of [[TARGET, randomBytes(16).toString('hex')], [tree, NO_BATCH_YET]] as const) {
+  for (const [name, txid] of [
+    [TARGET, randomBytes(16).toString('hex')],
+    [tree, NO_BATCH_YET],
+  ] as const) {
     if ((await txidOf(sql, raw(''), name)) !== null) continue;
     try {
       await addRow(sql, name, txid);

@@ -138,7 +138,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 async function ready(server: Server, child: ChildProcess): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; ) {
+  for (const deadline = Date.now() + 60_000; ;) {
     try {
       await server.sql('DO 0');
       return;
@@ -154,7 +154,16 @@ function attach(handle: string): Server {
   const { port, socket, password } = JSON.parse(handle) as { port: number; socket: string; password: string };
   let admin: Connection | undefined;
   const connections: Connection[] = [];
-  const login = { host: '127.0.0.1', port, user: 'root', password, charset: 'utf8mb4', dateStrings: true, supportBigNumbers: true, bigNumberStrings: true };
+  const login = {
+    host: '127.0.0.1',
+    port,
+    user: 'root',
+    password,
+    charset: 'utf8mb4',
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+  };
 
   const open = async (database?: string): Promise<Connection> => {
     const connection = await createConnection({ ...login, ...(database && { database }), multipleStatements: true });

@@ -21,7 +21,9 @@ export type Kind = 'innodb' | 'myisam' | 'sqlite';
 
 /** Opens a store on a fresh database, in which `schema` was run; `{engine}` in it is the engine clause. */
 export async function openBench(t: TestContext, kind: Kind, schema: string): Promise<Bench> {
-  return kind === 'sqlite' ? sqliteBench(t, schema.replaceAll('{engine}', '')) : mysqlBench(t, schema.replaceAll('{engine}', `ENGINE=${kind}`));
+  return kind === 'sqlite'
+    ? sqliteBench(t, schema.replaceAll('{engine}', ''))
+    : mysqlBench(t, schema.replaceAll('{engine}', `ENGINE=${kind}`));
 }
 
 export const quote = (kind: Kind, name: string): string =>

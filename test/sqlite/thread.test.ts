@@ -28,8 +28,22 @@ test('values come back as they went in, integers beyond 2^53 too', async (t) => 
   const values = ['a\u00e9', 1.5, 7n, 2n ** 53n + 1n, -(2n ** 63n), null, new Uint8Array(), large, part, Buffer.from('pooled')];
   for (const value of values) await db.run('INSERT INTO t (v) VALUES (?)', [value]);
   const rows = await db.all('SELECT v FROM t ORDER BY id');
-  const expected = ['a\u00e9', 1.5, 7, 2n ** 53n + 1n, -(2n ** 63n), null, new Uint8Array(), large, new Uint8Array(part), new Uint8Array(Buffer.from('pooled'))];
-  assert.deepEqual(rows.map(({ v }) => v), expected);
+  const expected = [
+    'a\u00e9',
+    1.5,
+    7,
+    2n ** 53n + 1n,
+    -(2n ** 63n),
+    null,
+    new Uint8Array(),
+    large,
+    new Uint8Array(part),
+    new Uint8Array(Buffer.from('pooled')),
+  ];
+  assert.deepEqual(
+    rows.map(({ v }) => v),
+    expected,
+  );
   assert.equal(large.length, 300_000, 'what was given stays with the caller');
   const [row] = await db.all('SELECT sync_run_sha256(?) AS one, sync_run_sha256(NULL) AS two', [large]);
   assert.deepEqual({ ...row }, { one: digest(large), two: null });
@@ -44,15 +58,24 @@ test('a transaction is one message and leaves nothing behind when it fails', asy
     { sql: 'DELETE FROM t WHERE id = 99' },
     { sql: 'INSERT INTO t (v) VALUES (?)', rows: [] },
   ]);
-  assert.deepEqual(results.map(({ changes }) => changes), [3, 3, 0, 0]);
+  assert.deepEqual(
+    results.map(({ changes }) => changes),
+    [3, 3, 0, 0],
+  );
   assert.equal(results[0]?.lastInsertRowid, 3);
-  await assert.rejects(db.transaction([{ sql: 'DELETE FROM t' }, { sql: 'INSERT INTO t (v) VALUES (?)', rows: [['x'], ['x']] }]), (error: unknown) => {
-    assert.ok(error instanceof SqliteError);
-    assert.equal(error.errcode, 2067);
-    assert.match(error.message, /UNIQUE constraint failed: t\.v/);
-    return true;
-  });
-  assert.deepEqual((await db.all('SELECT v FROM t')).map(({ v }) => v), ['a!', 'b!', 'c!']);
+  await assert.rejects(
+    db.transaction([{ sql: 'DELETE FROM t' }, { sql: 'INSERT INTO t (v) VALUES (?)', rows: [['x'], ['x']] }]),
+    (error: unknown) => {
+      assert.ok(error instanceof SqliteError);
+      assert.equal(error.errcode, 2067);
+      assert.match(error.message, /UNIQUE constraint failed: t\.v/);
+      return true;
+    },
+  );
+  assert.deepEqual(
+    (await db.all('SELECT v FROM t')).map(({ v }) => v),
+    ['a!', 'b!', 'c!'],
+  );
   await db.transaction([{ sql: 'DELETE FROM t' }]);
 });
 
@@ -62,7 +85,10 @@ test('a missing file is made only when asked for, a read-only connection does no
   const db = await open(t, path);
   await db.exec('CREATE TABLE t (v)');
   const reader = await open(t, path, { readOnly: true });
-  await assert.rejects(reader.run('INSERT INTO t VALUES (1)'), (error: unknown) => error instanceof SqliteError && (error.errcode & 0xff) === 8);
+  await assert.rejects(
+    reader.run('INSERT INTO t VALUES (1)'),
+    (error: unknown) => error instanceof SqliteError && (error.errcode & 0xff) === 8,
+  );
   await assert.rejects(openSqlite(path, { exec: 'no sql' }), { name: 'SqliteError', errcode: 1 });
 });
 

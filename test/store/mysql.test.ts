@@ -13,24 +13,35 @@ const PAGES = 'CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, name VARCH
 
 test('a whole row that was deleted is put back as it was, on both engines', async (t) => {
   for (const kind of ['innodb', 'myisam'] as const) {
-    const { store, sql } = await openBench(t, kind, `CREATE TABLE pages (
+    const { store, sql } = await openBench(
+      t,
+      kind,
+      `CREATE TABLE pages (
       id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) CHARACTER SET latin1, body MEDIUMTEXT, big BIGINT UNSIGNED, dec1 DECIMAL(30,10), f FLOAT, d DOUBLE,
       bits BIT(12), flag TINYINT(1), filled INT(5) ZEROFILL, ts TIMESTAMP(6) NULL, dt DATETIME(3), da DATE, ti TIME(2), ye YEAR, bin VARBINARY(20),
       fixed BINARY(4), blb BLOB, en ENUM('a','b''c'), st SET('x','y','z'), js JSON, po POINT, u3 VARCHAR(20) CHARACTER SET utf8mb3, nul INT,
-      changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, gen INT AS (id + 1) VIRTUAL) {engine}`);
+      changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, gen INT AS (id + 1) VIRTUAL) {engine}`,
+    );
     await sql(`SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; SET time_zone = 'SYSTEM';
       INSERT INTO pages (id, name, body, big, dec1, f, d, bits, flag, filled, ts, dt, da, ti, ye, bin, fixed, blb, en, st, js, po, u3, nul, changed) VALUES
       (0, 'é€', '😀', 18446744073709551615, 12345678901234567890.0123456789, 3.4028e38, 0.1, b'101010101010', 1, 7, '2024-03-31 02:30:00.123456', '0000-00-00 00:00:00',
        '2024-00-00', '-838:59:59', 1999, x'00ff27', x'01', x'', 'b''c', 'x,z', '{"a": [1, "é"]}', POINT(1.5, -2), 'ü', NULL, '2001-01-01 00:00:00'),
       (1, '', NULL, 0, -0.0000000001, 1.1, 1e-300, b'0', -1, 0, NULL, '9999-12-31 23:59:59.999', '0000-00-00', '00:00:00.01', 0, x'', x'00000000', NULL, NULL, '', NULL, NULL, '', 5, '2001-01-01 00:00:00'),
       (2, 'n', '', NULL, NULL, 16777217, 9007199254740993, NULL, NULL, NULL, '1970-01-01 00:00:01', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'a', NULL, '"s"', NULL, NULL, NULL, '2001-01-01 00:00:00')`);
-    const dump = () => sql(`SELECT *, HEX(name), HEX(bits), HEX(bin), HEX(fixed), HEX(blb), HEX(po), f + 0e0 AS exact, CAST(ts AS CHAR) AS stamp FROM pages ORDER BY id`);
+    const dump = () =>
+      sql(
+        `SELECT *, HEX(name), HEX(bits), HEX(bin), HEX(fixed), HEX(blb), HEX(po), f + 0e0 AS exact, CAST(ts AS CHAR) AS stamp FROM pages ORDER BY id`,
+      );
     const before = await dump();
     assert.equal(before.length, 3);
     const rows = shape('pages');
     const pks = ['["0"]', '["1"]', '["2"]'];
     const locked = await store.begin((session) => session.lock(rows, pks));
-    const kept = JSON.parse(JSON.stringify([...locked].map(([pk, { image, text }]) => [pk, image, Buffer.from(text).toString()]))) as [string, never, string][];
+    const kept = JSON.parse(JSON.stringify([...locked].map(([pk, { image, text }]) => [pk, image, Buffer.from(text).toString()]))) as [
+      string,
+      never,
+      string,
+    ][];
     await store.begin(async (session) => {
       for (const [pk, , text] of kept) assert.equal(await session.delete(rows, pk, bytes(text)), true);
     });
@@ -44,10 +55,20 @@ test('a whole row that was deleted is put back as it was, on both engines', asyn
 });
 
 test('texts are UTF-8 whatever the character set of their column', async (t) => {
-  const { store, sql } = await openBench(t, 'innodb', `CREATE TABLE pages (id INT PRIMARY KEY, name VARCHAR(50) CHARACTER SET latin1,
-    body TEXT CHARACTER SET latin1, cyr TEXT CHARACTER SET koi8r, wide TEXT CHARACTER SET utf16, raw BLOB, old TEXT CHARACTER SET utf8mb3) {engine}`);
+  const { store, sql } = await openBench(
+    t,
+    'innodb',
+    `CREATE TABLE pages (id INT PRIMARY KEY, name VARCHAR(50) CHARACTER SET latin1,
+    body TEXT CHARACTER SET latin1, cyr TEXT CHARACTER SET koi8r, wide TEXT CHARACTER SET utf16, raw BLOB, old TEXT CHARACTER SET utf8mb3) {engine}`,
+  );
   await sql(`INSERT INTO pages VALUES (1, 'été', 'né €', 'Привет', 'w😀', x'ff00fe', 'über')`);
-  const expected: Record<string, Uint8Array> = { body: bytes('né €'), cyr: bytes('Привет'), wide: bytes('w😀'), raw: Buffer.from('ff00fe', 'hex'), old: bytes('über') };
+  const expected: Record<string, Uint8Array> = {
+    body: bytes('né €'),
+    cyr: bytes('Привет'),
+    wide: bytes('w😀'),
+    raw: Buffer.from('ff00fe', 'hex'),
+    old: bytes('über'),
+  };
   for (const [content, text] of Object.entries(expected)) {
     const rows = shape('pages', { content });
     const [seen] = await store.read((session) => session.scan(rows));
@@ -63,8 +84,12 @@ test('texts are UTF-8 whatever the character set of their column', async (t) => 
 });
 
 test('a text the column cannot hold is found before it is written, and refused when it is', async (t) => {
-  const { store } = await openBench(t, 'innodb', `CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, short VARCHAR(5), fixed CHAR(8), tiny TINYTEXT, plain TEXT,
-    old TEXT CHARACTER SET utf8mb3, latin TEXT CHARACTER SET latin1, asc7 TEXT CHARACTER SET ascii, cyr VARCHAR(9) CHARACTER SET koi8r, bin VARBINARY(4), padded BINARY(4), raw BLOB) {engine}`);
+  const { store } = await openBench(
+    t,
+    'innodb',
+    `CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, short VARCHAR(5), fixed CHAR(8), tiny TINYTEXT, plain TEXT,
+    old TEXT CHARACTER SET utf8mb3, latin TEXT CHARACTER SET latin1, asc7 TEXT CHARACTER SET ascii, cyr VARCHAR(9) CHARACTER SET koi8r, bin VARBINARY(4), padded BINARY(4), raw BLOB) {engine}`,
+  );
   const table = (await store.describe('pages')) ?? assert.fail();
   const cases: [column: string, text: string | Uint8Array, code: 'INVALID_TEXT' | 'TOO_LONG' | null, message?: RegExp][] = [
     ['short', '😀😀😀😀😀', null],
@@ -145,7 +170,10 @@ test('a row locked by somebody else ends in RetryError, with everything taken ba
   );
   assert.equal(reached, true);
   await other.query('COMMIT');
-  assert.deepEqual((await database.sql('SELECT body FROM pages ORDER BY id')).map(({ body }) => body), ['A', 'other']);
+  assert.deepEqual(
+    (await database.sql('SELECT body FROM pages ORDER BY id')).map(({ body }) => body),
+    ['A', 'other'],
+  );
   const row = await store.begin(async (session) => (await session.lock(shape('pages'), ['["2"]'])).get('["2"]'));
   assert.equal(Buffer.from(row?.text ?? '').toString(), 'other');
 });
@@ -197,24 +225,36 @@ test('a locking read waits for a transaction that is about to end, and a lock se
 });
 
 test('SIGNAL in a trigger refuses the row with its message', async (t) => {
-  const { store } = await openBench(t, 'innodb', `${PAGES};
-    CREATE TRIGGER guard BEFORE INSERT ON pages FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no new pages'`);
-  await assert.rejects(store.begin((session) => session.insert(shape('pages'), { name: { s: 'a' } }, bytes('x'))), (error: unknown) => {
-    assert.ok(error instanceof RefusedError);
-    assert.match(error.message, /no new pages/);
-    return true;
-  });
+  const { store } = await openBench(
+    t,
+    'innodb',
+    `${PAGES};
+    CREATE TRIGGER guard BEFORE INSERT ON pages FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no new pages'`,
+  );
+  await assert.rejects(
+    store.begin((session) => session.insert(shape('pages'), { name: { s: 'a' } }, bytes('x'))),
+    (error: unknown) => {
+      assert.ok(error instanceof RefusedError);
+      assert.match(error.message, /no new pages/);
+      return true;
+    },
+  );
 });
 
 test('a server that is not strict still refuses what does not fit', async (t) => {
   const loose = await startMariadb({ args: ['--sql-mode='] });
   t.after(() => loose.stop());
   const database = await loose.createDatabase();
-  await database.sql(`CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(5) CHARACTER SET latin1, body TEXT) ENGINE=MyISAM`);
+  await database.sql(
+    `CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(5) CHARACTER SET latin1, body TEXT) ENGINE=MyISAM`,
+  );
   const store = await openStore(database.url, '/');
   t.after(() => store.close());
   for (const name of ['123456', '→']) {
-    await assert.rejects(store.begin((session) => session.insert(shape('pages'), { name: { s: name } }, bytes('x'))), RefusedError);
+    await assert.rejects(
+      store.begin((session) => session.insert(shape('pages'), { name: { s: name } }, bytes('x'))),
+      RefusedError,
+    );
   }
   assert.deepEqual(await database.sql('SELECT * FROM pages'), []);
   const lines = await store.diagnose([(await store.describe('pages')) ?? assert.fail()]);
@@ -298,10 +338,13 @@ test('missing rights are named with their remedy', async (t) => {
   t.after(() => limited.close());
   const table = (await limited.describe('pages')) ?? assert.fail();
   const wrong = (await limited.diagnose([table])).filter(({ ok }) => !ok);
-  assert.deepEqual(wrong.map(({ message }) => message), [
-    'The user may not read the table "sync_run_tree", or it is missing and the user may not create it',
-    'The user lacks INSERT, DELETE on "pages"',
-  ]);
+  assert.deepEqual(
+    wrong.map(({ message }) => message),
+    [
+      'The user may not read the table "sync_run_tree", or it is missing and the user may not create it',
+      'The user lacks INSERT, DELETE on "pages"',
+    ],
+  );
   assert.match(wrong[0]?.remedy ?? '', /CREATE TABLE IF NOT EXISTS sync_run_tree/);
   assert.match(wrong[1]?.remedy ?? '', /GRANT INSERT, DELETE ON `pages`/);
   await assert.rejects(limited.prepare('tree'), { code: 'DATABASE', hint: /CREATE TABLE IF NOT EXISTS sync_run_tree/ });
@@ -313,7 +356,10 @@ test('missing rights are named with their remedy', async (t) => {
   assert.equal(create?.message, 'The user may not create the table "sync_run_tree"');
   assert.match(create?.remedy ?? '', /CREATE TABLE IF NOT EXISTS sync_run_tree/);
   await store.prepare('other');
-  assert.deepEqual((await store.diagnose([table])).filter(({ ok }) => !ok), []);
+  assert.deepEqual(
+    (await store.diagnose([table])).filter(({ ok }) => !ok),
+    [],
+  );
   assert.deepEqual(await sql('SELECT * FROM pages'), [], 'nothing was written to find out');
 });
 
@@ -330,7 +376,11 @@ test('prepared statements do not pile up', async (t) => {
 });
 
 test('every table with a text key stays exact where its collation is not', async (t) => {
-  const { store, sql } = await openBench(t, 'innodb', `CREATE TABLE pages (id VARCHAR(20) COLLATE utf8mb4_unicode_ci PRIMARY KEY, name VARCHAR(9), body TEXT) {engine}`);
+  const { store, sql } = await openBench(
+    t,
+    'innodb',
+    `CREATE TABLE pages (id VARCHAR(20) COLLATE utf8mb4_unicode_ci PRIMARY KEY, name VARCHAR(9), body TEXT) {engine}`,
+  );
   await sql(`INSERT INTO pages VALUES ('Straße', 'a', 'A')`);
   const rows = shape('pages');
   assert.equal((await store.begin((session) => session.lock(rows, ['["strasse"]']))).size, 0);

@@ -41,6 +41,6 @@ test('what a driver would turn into something else is refused', () => {
   const sql = createSql(recorder());
   const forged = { text: '1 = 1', values: [] };
   for (const value of [undefined, {}, [], ['a'], forged, new Date(), true, Number.NaN, Infinity, Symbol('x'), () => 1, '\ud800']) {
-    assert.throws(() => sql`SELECT ${value}`, { name: 'TypeError', message: /^Cannot bind / }, String(value));
+    assert.throws(() => sql`SELECT ${value}`, { name: 'TypeError', message: /^Cannot bind / });
   }
 });

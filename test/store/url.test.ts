@@ -26,18 +26,35 @@ test('database URLs', () => {
 
 test('what is wrong with a URL is said without repeating it', () => {
   const cases = [
-    '', 'secret', 'postgres://u:secret@h/d', 'mysql:u:secret@h/d', 'mysql://u:secret@h', 'mysql://u:secret@h/', 'mysql://u:secret@h/a/b', 'mysql://u:sec#ret@h/d',
-    'mysql://u:12/secret@h/d', 'mysql://u:%zzsecret@h/d', 'mysql://u:secret@h/d?ssl=1', 'mysql://u:secret@h/d?tls=maybe', 'mysql://u:secret@h:port/d', 'sqlite:',
-    'sqlite::memory:', 'sqlite://secret/x',
+    '',
+    'secret',
+    'postgres://u:secret@h/d',
+    'mysql:u:secret@h/d',
+    'mysql://u:secret@h',
+    'mysql://u:secret@h/',
+    'mysql://u:secret@h/a/b',
+    'mysql://u:sec#ret@h/d',
+    'mysql://u:12/secret@h/d',
+    'mysql://u:%zzsecret@h/d',
+    'mysql://u:secret@h/d?ssl=1',
+    'mysql://u:secret@h/d?tls=maybe',
+    'mysql://u:secret@h:port/d',
+    'sqlite:',
+    'sqlite::memory:',
+    'sqlite://secret/x',
   ];
   for (const url of cases) {
-    assert.throws(() => parseUrl(url, '/'), (error: unknown) => {
-      assert.ok(error instanceof SyncError, `${url}: ${String(error)}`);
-      assert.equal(error.code, 'CONFIG');
-      assert.ok(error.hint);
-      assert.ok(!/secret|sec#ret/.test(JSON.stringify([error.message, error.hint, error.details, error.stack, error.cause])), url);
-      return true;
-    }, url);
+    assert.throws(
+      () => parseUrl(url, '/'),
+      (error: unknown) => {
+        assert.ok(error instanceof SyncError, `${url}: ${String(error)}`);
+        assert.equal(error.code, 'CONFIG');
+        assert.ok(error.hint);
+        assert.ok(!/secret|sec#ret/.test(JSON.stringify([error.message, error.hint, error.details, error.stack, error.cause])), url);
+        return true;
+      },
+      url,
+    );
   }
 });
 

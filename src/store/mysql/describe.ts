@@ -14,7 +14,8 @@ export async function listTables(sql: Sql): Promise<string[]> {
 }
 
 export async function listColumns(sql: Sql, table: string): Promise<Column[]> {
-  const rows = await sql`SELECT TABLE_NAME AS owner, COLUMN_NAME AS name, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS value,
+  const rows =
+    await sql`SELECT TABLE_NAME AS owner, COLUMN_NAME AS name, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS value,
       EXTRA AS extra, CHARACTER_SET_NAME AS charset, CAST(CHARACTER_MAXIMUM_LENGTH AS CHAR) AS chars, CAST(CHARACTER_OCTET_LENGTH AS CHAR) AS octets
     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ${table} ORDER BY ORDINAL_POSITION`;
   // The comparison may ignore case; table names do not.
@@ -63,7 +64,8 @@ export async function describeTable(sql: Sql, table: string): Promise<Table | nu
 }
 
 async function uniqueIndexes(sql: Sql, table: string): Promise<Map<string, string[]>> {
-  const rows = await sql`SELECT TABLE_NAME AS owner, INDEX_NAME AS name, COLUMN_NAME AS member, SUB_PART AS prefix FROM information_schema.STATISTICS
+  const rows =
+    await sql`SELECT TABLE_NAME AS owner, INDEX_NAME AS name, COLUMN_NAME AS member, SUB_PART AS prefix FROM information_schema.STATISTICS
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ${table} AND NON_UNIQUE = 0 ORDER BY INDEX_NAME, SEQ_IN_INDEX`;
   const indexes = new Map<string, string[]>();
   const partial = new Set<string>();

@@ -15,7 +15,8 @@ export async function diagnose(sql: Sql, tables: readonly Table[], createTree: s
 }
 
 async function settings(sql: Sql): Promise<Diagnosis[]> {
-  const [row] = await sql`SELECT @@global.innodb_flush_log_at_trx_commit AS flush, @@global.sql_mode AS mode, @@max_allowed_packet AS packet,
+  const [row] =
+    await sql`SELECT @@global.innodb_flush_log_at_trx_commit AS flush, @@global.sql_mode AS mode, @@max_allowed_packet AS packet,
     @@global.read_only AS readOnly, DATABASE() AS name`;
   const flush = String(row?.['flush']);
   const packet = Number(row?.['packet']);
@@ -29,14 +30,20 @@ async function settings(sql: Sql): Promise<Diagnosis[]> {
     },
     {
       ok: true,
-      message: strict ? 'The server is strict about values that do not fit' : 'The server is not strict by default; sync-run\'s own connections are',
+      message: strict
+        ? 'The server is strict about values that do not fit'
+        : "The server is not strict by default; sync-run's own connections are",
     },
     {
       ok: packet >= SMALL_PACKET,
       message: `max_allowed_packet is ${packet} bytes`,
       ...(packet < SMALL_PACKET && { remedy: 'Set it to 16M or more: a text needs to fit into one packet' }),
     },
-    { ok: !readOnly, message: `The server is ${readOnly ? 'read-only' : 'writable'}`, ...(readOnly && { remedy: 'Connect to the primary server' }) },
+    {
+      ok: !readOnly,
+      message: `The server is ${readOnly ? 'read-only' : 'writable'}`,
+      ...(readOnly && { remedy: 'Connect to the primary server' }),
+    },
   ];
 }
 
@@ -45,11 +52,19 @@ async function treeTable(sql: Sql, createTree: string): Promise<Diagnosis[]> {
   const found = await allowed(sql, part`SELECT 1 FROM ${table} WHERE 1 = 0`);
   if (found === 'denied') {
     const remedy = `Run as an administrator: ${createTree} GRANT SELECT, INSERT, UPDATE ON ${table.text} TO the user`;
-    return [{ ok: false, message: `The user may not read the table "${TREE_TABLE}", or it is missing and the user may not create it`, remedy }];
+    return [
+      { ok: false, message: `The user may not read the table "${TREE_TABLE}", or it is missing and the user may not create it`, remedy },
+    ];
   }
   if (found === 'missing') {
     const ok = await mayCreate(sql);
-    return [{ ok, message: `The user may ${ok ? '' : 'not '}create the table "${TREE_TABLE}"`, ...(!ok && { remedy: `Grant CREATE, or run: ${createTree}` }) }];
+    return [
+      {
+        ok,
+        message: `The user may ${ok ? '' : 'not '}create the table "${TREE_TABLE}"`,
+        ...(!ok && { remedy: `Grant CREATE, or run: ${createTree}` }),
+      },
+    ];
   }
   return rights(sql, TREE_TABLE, 'txid', ['SELECT', 'INSERT', 'UPDATE']);
 }

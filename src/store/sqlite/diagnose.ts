@@ -18,7 +18,11 @@ export async function diagnose(sql: Sql, tables: readonly Table[], file: string)
   ];
   for (const path of [file, dirname(file)]) {
     const ok = await writable(path);
-    lines.push({ ok, message: `"${path}" is ${ok ? '' : 'not '}writable`, ...(!ok && { remedy: `Give this user the right to write "${path}"` }) });
+    lines.push({
+      ok,
+      message: `"${path}" is ${ok ? '' : 'not '}writable`,
+      ...(!ok && { remedy: `Give this user the right to write "${path}"` }),
+    });
   }
   for (const { name, triggers } of tables) {
     if (triggers.length === 0) continue;

@@ -108,4 +108,3 @@ function constant(column: Column, literal: string | number | boolean): ImageValu
   const stored: Stored = affinity(column.type) === 'BLOB' ? { s: String(number), as: 'integer' } : { s: String(number) };
   return stored;
 }
-
