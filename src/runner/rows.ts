@@ -90,7 +90,14 @@ function releasePrimaryKey(change: RowChange, primaryKey: string[]): void {
 
 async function write(session: Session, pending: Pending[], texts: Texts): Promise<Map<number, Refusal>> {
   const refused = new Map<number, Refusal>();
-  for (const step of inKeyOrder(pending)) {
+  const steps = inKeyOrder(pending);
+  const together = await writeTogether(
+    session,
+    steps.map((step) => step.pending).filter(({ change }) => change.kind === 'update' && !change.keyBefore && change.textAfter !== change.textBefore),
+    texts,
+  );
+  for (const step of steps) {
+    if (together.has(step.pending)) continue;
     try {
       await writeRow(session, step.pending, texts, step.temporaryKey);
     } catch (error) {
@@ -99,6 +106,27 @@ async function write(session: Session, pending: Pending[], texts: Texts): Promis
     }
   }
   return refused;
+}
+
+/** Writes plain texts many to a statement; returns those that are written. Where the database refuses one, its whole group is left to be tried row by row. */
+async function writeTogether(session: Session, pending: Pending[], texts: Texts): Promise<Set<Pending>> {
+  const written = new Set<Pending>();
+  const groups = Map.groupBy(pending, ({ checked, change }) => `${checked.mapping.name} ${JSON.stringify(change.set)}`);
+  for (const group of groups.values()) {
+    const [first] = group;
+    if (!first || group.length < 2) continue;
+    const rows = group.map(({ change }) => ({ pk: change.pk ?? '', text: textOf(texts, change.textAfter) }));
+    try {
+      // In a savepoint, so that a refusal leaves none of the group written.
+      const all = await session.sql.begin(() => session.updateTexts(first.checked.shape, first.change.set, rows));
+      if (!all) throw new Unstable(`A row of "${first.checked.shape.table}" changed while it was written`);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      continue;
+    }
+    for (const each of group) written.add(each);
+  }
+  return written;
 }
 
 /**

@@ -46,12 +46,14 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
   const texts = await context.state.blobs(neededTexts(batch));
   const report = emptyReport('undo', options.dryRun);
   const operations: Operation[] = [];
+  const settled: Operation[] = [];
   const base = new Set((await context.state.base()).map((entry) => JSON.stringify([entry.mapping, entry.path, entry.text, entry.file, entry.row])));
   for (const operation of batch.operations) {
     if (operation.outcome) continue;
     const { after } = operation.base;
     const baseMoved = after !== null && !base.has(JSON.stringify([after.mapping, after.path, after.text, after.file, after.row]));
     const reversed = baseMoved ? null : await reverse(context, operation, texts);
+    if (reversed && operation.loser) settled.push(reversed);
     if (reversed) operations.push(reversed);
     else report.conflicts.push({ path: operation.path, mapping: operation.mapping, key: operation.key, ...changedSides(operation) });
   }
@@ -75,7 +77,13 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
     operations,
   };
   try {
-    const deviations = await applyBatch(context, reversal, texts, { ...noFollowUp, holds: { set: holds(context, operations, texts), drop: [] } });
+    // What the batch settled is open again, whatever the base says.
+    const reopened = holds(context, settled, texts).map((pair, index) => ({ ...pair, path: settled[index]!.path }));
+    const deviations = await applyBatch(context, reversal, texts, {
+      ...noFollowUp,
+      holds: { set: holds(context, operations, texts), drop: [] },
+      conflicts: { set: reopened, drop: [] },
+    });
     for (const index of [...deviations.conflicts.keys(), ...deviations.skipped.keys()]) {
       const { path, mapping, key } = operations[index]!;
       report.conflicts.push({ path, mapping, key, file: 'changed', row: 'same' });

@@ -29,3 +29,21 @@ export function* chunksBySize<T extends { size: number }>(list: Iterable<T>): Ge
   }
   if (chunk.length > 0) yield chunk;
 }
+
+/** Bytes of texts in one statement: below what any server lets through (max_allowed_packet is 1 MiB on old ones). */
+const STATEMENT_BYTES = 512 * 1024;
+
+/** Chunks of one of a few lengths, so that the server's prepared statements do not pile up, and of moderate size; a large text goes alone. */
+export function* chunksForStatements<T extends { text: Uint8Array }>(list: readonly T[]): Generator<T[]> {
+  for (let at = 0; at < list.length; ) {
+    const count = [100, 10].find((size) => at + size <= list.length && bytesOf(list, at, size) <= STATEMENT_BYTES) ?? 1;
+    yield list.slice(at, at + count);
+    at += count;
+  }
+}
+
+function bytesOf(list: readonly { text: Uint8Array }[], at: number, count: number): number {
+  let sum = 0;
+  for (let index = at; index < at + count; index++) sum += list[index]?.text.byteLength ?? 0;
+  return sum;
+}

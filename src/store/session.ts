@@ -3,7 +3,7 @@ import { SyncError } from '../core/errors.ts';
 import type { Key, PrimaryKey, RowImage, RowSeen } from '../core/model.ts';
 import type { Column, RowShape } from '../core/table.ts';
 import { asBytes, decodeKey } from './bytes.ts';
-import { chunksBySize } from './chunks.ts';
+import { chunksBySize, chunksForStatements } from './chunks.ts';
 import { amongKeys, hasKey, keyOf, select } from './keys.ts';
 import type { Dialect } from './link.ts';
 import { join, part, raw, type Fragment, type Row, type Sql } from './sql.ts';
@@ -121,9 +121,7 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
 
   /** The row still holds this text. By digest, so that a statement carries one text and not two. */
   const holds = ({ content }: Parts, expected: Uint8Array): Fragment =>
-    expected.length === 0
-      ? part`COALESCE(${dialect.size(content)}, 0) = 0`
-      : part`${dialect.digest(content)} = ${digest(expected)}`;
+    expected.length === 0 ? part`COALESCE(${dialect.size(content)}, 0) = 0` : part`${dialect.digest(content)} = ${digest(expected)}`;
 
   return {
     sql,
@@ -136,7 +134,10 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
     async *scanTexts(shape) {
       const parts = await partsFor(shape);
       for (const chunk of chunksBySize(await seen(parts, raw('NULL')))) {
-        const texts = await textsOf(parts, chunk.map(({ pk }) => pk));
+        const texts = await textsOf(
+          parts,
+          chunk.map(({ pk }) => pk),
+        );
         yield chunk.flatMap((row) => {
           const text = texts.get(row.pk);
           return text ? [{ ...row, digest: digest(text), size: text.length, text }] : [];
@@ -149,7 +150,10 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
       const known = await sizes(parts, pks);
       const present = pks.flatMap((pk) => (known.has(pk) ? [{ pk, size: known.get(pk) ?? 0 }] : []));
       for (const chunk of chunksBySize(present)) {
-        const texts = await textsOf(parts, chunk.map(({ pk }) => pk));
+        const texts = await textsOf(
+          parts,
+          chunk.map(({ pk }) => pk),
+        );
         yield [...texts].map(([pk, text]) => ({ pk, text }));
       }
     },
@@ -169,10 +173,7 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
             const { pk, key } = readKeys(parts, cells);
             if (!wanted.has(pk)) continue;
             const text = asBytes(cells[keys]?.[0]) ?? EMPTY;
-            const image = parts.others.map((column, index) => [
-              column.name,
-              dialect.toImage(column, cells[keys + 1 + index] ?? []),
-            ]);
+            const image = parts.others.map((column, index) => [column.name, dialect.toImage(column, cells[keys + 1 + index] ?? [])]);
             const isNull = asBytes(cells[keys]?.[0]) === null;
             found.set(pk, {
               pk,
@@ -207,6 +208,23 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
       return one(affected);
     },
 
+    async updateTexts(shape, set, rows) {
+      const parts = await partsFor(shape);
+      const same = assignments(parts, set, null).map(([{ name }, value]) => part`${sql.id(name)} = ${value}`);
+      for (const chunk of chunksForStatements(rows)) {
+        const keys = chunk.map(({ pk }) => hasKey(dialect, parts.primaryKey, pk));
+        const texts = chunk.map(({ text }, index) => part`WHEN ${keys[index]!} THEN ${dialect.fromText(parts.content, text)}`);
+        const own = part`${sql.id(parts.content.name)} = CASE ${join(texts, ' ')} END`;
+        const among = join(
+          keys.map((key) => part`(${key})`),
+          ' OR ',
+        );
+        const { affected } = await sql`UPDATE ${parts.table} SET ${join([own, ...same])} WHERE ${among}`;
+        if (affected !== chunk.length) return false;
+      }
+      return true;
+    },
+
     async insert(shape, set, text) {
       const parts = await partsFor(shape);
       const list = assignments(parts, set, text);
@@ -217,7 +235,10 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
       // The database may store the values in another form ("01" as 1), so the key is read back.
       const given = parts.primaryKey.map((column) => {
         const value = list.find(([{ name }]) => name === column.name)?.[1];
-        if (!value) throw new RefusedError(`The primary key of the new row in "${shape.table}" is not known: "${column.name}" was made up by the database`);
+        if (!value)
+          throw new RefusedError(
+            `The primary key of the new row in "${shape.table}" is not known: "${column.name}" was made up by the database`,
+          );
         return part`${sql.id(column.name)} = ${value}`;
       });
       const selection = select(parts.primaryKey.map(dialect.cells));

@@ -46,6 +46,13 @@ export interface Session {
    * @returns whether the row was there and matched
    */
   update(shape: RowShape, pk: PrimaryKey, set: RowImage, text: Uint8Array | null, expected: Uint8Array): Promise<boolean>;
+  /**
+   * Sets the same columns, and to each row its own text, in few statements. For rows this very transaction has locked and compared.
+   *
+   * @returns whether all of them were there
+   * @throws {RefusedError} if the database refused one of them; which one it does not say
+   */
+  updateTexts(shape: RowShape, set: RowImage, rows: readonly { pk: PrimaryKey; text: Uint8Array }[]): Promise<boolean>;
   /** Inserts one row; returns its primary key. */
   insert(shape: RowShape, set: RowImage, text: Uint8Array): Promise<PrimaryKey>;
   /** Deletes one row whose stored text is still `expected`; returns whether it did. */
