@@ -18,6 +18,7 @@ import { emptyReport, type Report } from './report.ts';
 import { describe } from './describe.ts';
 import type { Request } from './request.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import { settledCommit, tellStubOnce } from './stub-facts.ts';
 import { checkTarget, prepareTarget, rememberTarget } from './target.ts';
 import { Refusals, Unstable } from './unstable.ts';
 
@@ -110,10 +111,14 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   const batch = await newBatch(context, request, snapshot, operations);
   if (operations.length === 0) {
     if (followUp.isNeeded) await context.state.finish({ ...emptyCompletion(batch, context.now()), ...followUp, blobs: followUp.texts });
+    await tellStubOnce(context, settledCommit(snapshot, report, request));
     return report;
   }
+  await tellStubOnce(context, null);
   const deviations = await apply(context, batch, gathered.material.texts, followUp, acting);
-  return withDeviations({ ...report, txid: batch.txid }, deviations, acting);
+  const result = withDeviations({ ...report, txid: batch.txid }, deviations, acting);
+  await tellStubOnce(context, settledCommit(snapshot, result, request));
+  return result;
 }
 
 async function apply(

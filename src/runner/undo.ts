@@ -12,6 +12,7 @@ import { keyImage, newTxid } from './operations.ts';
 import { neededTexts, recover } from './recovery.ts';
 import { emptyReport, type Report } from './report.ts';
 import { withLock } from './run.ts';
+import { tellStubOnce } from './stub-facts.ts';
 import { checkTarget, prepareTarget } from './target.ts';
 import { Refusals, Unstable } from './unstable.ts';
 import { readGitFacts } from './git-facts.ts';
