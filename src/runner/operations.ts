@@ -185,9 +185,9 @@ function rowChange(
   return { kind, table, content, pk, key, keyBefore: null, textBefore: locked?.digest ?? null, textAfter: null, before, set: {}, after: null };
 }
 
-/** The text of a row is kept once, as a blob; its image holds the other columns. */
+/** The text of a row is kept once, as a blob; its image holds the other columns, and says where the text was NULL. */
 export function withoutText(image: RowImage, content: string): RowImage {
-  return Object.fromEntries(Object.entries(image).filter(([column]) => column !== content));
+  return Object.fromEntries(Object.entries(image).filter(([column, value]) => column !== content || value === null));
 }
 
 export function keyImage(key: Key): RowImage {

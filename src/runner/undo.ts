@@ -77,6 +77,7 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
     repairable: operations.some(({ row, mapping }) => row && !tables.get(mapping)?.transactional),
     operations,
   };
+  await tellStubOnce(context, null);
   try {
     // What the batch settled is open again, whatever the base says.
     const reopened = holds(context, settled, texts).map((pair, index) => ({ ...pair, path: settled[index]!.path }));
@@ -152,7 +153,7 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
     if (change.kind === 'insert') return { ...base, kind: 'delete', before: row.image, set: {} };
     const key = change.keyBefore ?? change.key;
     const columns = Object.keys(change.set);
-    const old = Object.fromEntries(Object.entries(change.before ?? {}).filter(([column]) => columns.includes(column)));
+    const old = Object.fromEntries(Object.entries(change.before ?? {}).filter(([column]) => columns.includes(column) || column === change.content));
     return { ...base, kind: 'update', key, keyBefore: change.keyBefore ? change.key : null, before: row.image, set: { ...old, ...keyImage(change.keyBefore ? key : {}) } };
   });
 }
