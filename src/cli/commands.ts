@@ -180,6 +180,13 @@ export const commands: CommandDefinition[] = [
     ],
   },
   {
+    usage: 'hook <name> [args...]',
+    summary: 'do the work of one git hook',
+    description: 'What the installed hooks call; by hand it tries one out. Only pre-commit, and only for a conflict, ends with 1.',
+    example: ['npx sync-run hook post-checkout'],
+    load: async () => (await import('./commands/hook.ts')).hookCommand,
+  },
+  {
     usage: 'trust',
     summary: 'allow the configuration of this tree',
     description:

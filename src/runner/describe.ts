@@ -31,7 +31,10 @@ export function describe(report: Report, { snapshot, decisions, operations, mapp
   }
   report.skipped = skipsOf(snapshot, decisions, request);
   const missing = decisions.filter((decision) => decision.missing).length;
-  if (missing > 0) report.notices.push(`${missing} files are missing; bring them back with \`sync-run resolve --row <path>\`, or delete their rows with \`sync-run import <path>\``);
+  if (missing > 0) {
+    const files = missing === 1 ? '1 file is' : `${missing} files are`;
+    report.notices.push(`${files} missing: bring back with \`npx sync-run resolve --row <path>\`, or delete the row with \`npx sync-run import <path>\``);
+  }
   for (const { mapping } of mappings) {
     if (mapping.rules.notice && operations.some(({ row, mapping: name }) => row && name === mapping.name)) report.notices.push(mapping.rules.notice);
   }

@@ -108,12 +108,12 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   if (writesRows) await prepareTarget(context);
   const followUp = followUpOf(snapshot, decisions, gathered.material, request);
   followUp.meta = { ...followUp.meta, ...(await rememberTarget(context)) };
-  const batch = await newBatch(context, request, snapshot, operations);
   if (operations.length === 0) {
-    if (followUp.isNeeded) await context.state.finish({ ...emptyCompletion(batch, context.now()), ...followUp, blobs: followUp.texts });
+    if (followUp.isNeeded) await context.state.record({ ...followUp, blobs: followUp.texts });
     await tellStubOnce(context, settledCommit(snapshot, report, request));
     return report;
   }
+  const batch = await newBatch(context, request, snapshot, operations);
   await tellStubOnce(context, null);
   const deviations = await apply(context, batch, gathered.material.texts, followUp, acting);
   const result = withDeviations({ ...report, txid: batch.txid }, deviations, acting);
@@ -151,10 +151,6 @@ async function newBatch(context: Context, request: Request, snapshot: Snapshot, 
     repairable: operations.some(({ row, mapping }) => row && !tables.get(mapping)?.transactional),
     operations,
   };
-}
-
-export function emptyCompletion(batch: Batch, finishedAt: number) {
-  return { batch, finishedAt, status: 'done' as const, tombstones: { set: [], drop: [] } };
 }
 
 /** Codes that only show while writing. */

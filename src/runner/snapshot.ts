@@ -38,13 +38,15 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const { repository, config, state } = context;
   const [meta, base, conflicts, holds] = await Promise.all([state.meta(), state.base(), state.conflicts(), state.holds()]);
   const texts = new Map<Digest, Uint8Array>();
-  const [git, tree, found] = await Promise.all([
+  const [recent, tree, found] = await Promise.all([
     readGitFacts(repository, config.root, meta.head ?? null, indexFile),
     scanTree({ top: repository.top, root: config.root, signal: context.signal }),
     context.store.read((session) => readRows(context, session, base, texts)),
   ]);
   const outside = await readOutside(context, base, tree.files);
   const files = [...tree.files, ...outside.files];
+  const present = new Set(files.map((file) => file.path));
+  const git = base.some(({ path }) => !present.has(path)) ? await recent.lookBack() : recent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
   const unreadable = [...tree.skips, ...outside.skips];
   const skips: Skip[] = [...unreadable];

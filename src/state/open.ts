@@ -1,7 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import type { Statement } from '../sqlite/thread.ts';
 import { forgetIntent, readBatch, readHistory, readIntent, recordBatch } from './batches.ts';
-import { readBlobs } from './blobs.ts';
+import { readBlobs, storeBlobs } from './blobs.ts';
 import { connectToRead, connectToWrite } from './connect.ts';
 import { applyItems, readBase, readConflicts, readHolds, readTombstones } from './items.ts';
 import { prune, RETENTION } from './prune.ts';
@@ -50,6 +50,11 @@ export async function openState(folder: string, options: OpenStateOptions): Prom
         ...(await applyItems(completion)),
         ...metaStatements(completion.meta),
       ]);
+    },
+    async record(findings) {
+      const texts = await storeBlobs(db, findings.blobs);
+      const items = await applyItems({ ...findings, tombstones: { set: [], drop: [] } });
+      await db.transaction([...texts, ...items, ...metaStatements(findings.meta)]);
     },
     async abandon(txid) {
       await db.transaction(forgetIntent(txid));

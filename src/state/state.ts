@@ -36,6 +36,9 @@ export interface BatchSummary extends Omit<Batch, 'operations'> {
   counts: { files: number; rows: number; conflicts: number };
 }
 
+/** What changes in the state when nothing was written to either side. */
+export type Findings = Pick<Completion, 'set' | 'drop' | 'conflicts' | 'holds' | 'blobs' | 'meta'>;
+
 /** Everything one finished batch changes in the state, applied in one transaction. */
 export interface Completion {
   batch: Batch;
@@ -74,8 +77,10 @@ export interface State {
   intent(): Promise<Batch | null>;
   /** Records the intent and the texts it needs; durable when it returns. */
   begin(batch: Batch, blobs: ReadonlyMap<Digest, Uint8Array>): Promise<void>;
-  /** Ends the batch (and a batch that never had an intent, such as an adoption); durable when it returns. */
+  /** Ends the batch; durable when it returns. */
   finish(completion: Completion): Promise<void>;
+  /** Records what was found to be so without any batch: adoptions, open conflicts, the commit; durable when it returns. */
+  record(findings: Findings): Promise<void>;
   /** Forgets an intent that changed nothing. */
   abandon(txid: string): Promise<void>;
   /** Newest first, the unfinished batch included. `path` is a file, or a folder with all that is in it. */
