@@ -117,18 +117,24 @@ function handshake(socket: Socket, token: string, options: ClientOptions, timeou
       else if (told.t === 'hello') {
         // Protocol and proof first: before that nothing that is said counts.
         if (!sameProof(told.proof, proofOf(token, 'runner', ours, told.nonce))) {
-          fail(new SyncError('IO', 'What listens on the runner\'s socket is not the runner of this working tree'));
+          fail(new SyncError('IO', "What listens on the runner's socket is not the runner of this working tree"));
           return;
         }
         protocol = told.protocol;
-        peer.send({ t: 'proof', proof: proofOf(token, 'client', ours, told.nonce), version: options.version, pid: process.pid, who: options.who });
+        peer.send({
+          t: 'proof',
+          proof: proofOf(token, 'client', ours, told.nonce),
+          version: options.version,
+          pid: process.pid,
+          who: options.who,
+        });
       } else if (told.t === 'welcome' && protocol > 0) {
         timeout.removeEventListener('abort', late);
         peer.trust(MESSAGE_BYTES);
         requests = createRequests(peer);
         resolve(connection(peer, requests, { pid: told.pid, version: told.version, protocol }));
       } else {
-        fail(new SyncError('IO', 'What listens on the runner\'s socket does not speak its language'));
+        fail(new SyncError('IO', "What listens on the runner's socket does not speak its language"));
       }
     },
     onClose() {
@@ -154,7 +160,10 @@ interface Waiting {
 }
 
 interface Requests {
-  ask(request: Request, options?: { signal?: AbortSignal | undefined; onMessage?(message: ServerMessage): void }): { id: number; answer: Promise<unknown> };
+  ask(
+    request: Request,
+    options?: { signal?: AbortSignal | undefined; onMessage?(message: ServerMessage): void },
+  ): { id: number; answer: Promise<unknown> };
   told(message: ServerMessage): void;
   over(): void;
   readonly closed: Promise<void>;
@@ -206,7 +215,11 @@ function createRequests(peer: Peer): Requests {
   };
 }
 
-function connection(peer: Peer, requests: Requests, { pid, version, protocol }: Pick<RunnerConnection, 'pid' | 'version' | 'protocol'>): RunnerConnection {
+function connection(
+  peer: Peer,
+  requests: Requests,
+  { pid, version, protocol }: Pick<RunnerConnection, 'pid' | 'version' | 'protocol'>,
+): RunnerConnection {
   return {
     pid,
     version,

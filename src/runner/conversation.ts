@@ -32,6 +32,8 @@ export interface Handlers {
 
 export interface Conversation {
   readonly closed: Promise<void>;
+  /** Whether the client asked the runner to leave: it waits for the end of the connection. */
+  waitsForEnd(): boolean;
   /** Ends leases and subscriptions, waits for requests under way to be answered, and closes. */
   finish(): Promise<void>;
 }
@@ -61,6 +63,7 @@ export function serveClient(socket: Socket, { token, version, handlers, handshak
   let clientNonce: string | null = null;
   let client: Client | null = null;
   let finishing = false;
+  let askedToStop = false;
   const tooLate = setTimeout(() => peer.drop(), handshakeMs);
 
   const peer = createPeer(socket, {
@@ -164,6 +167,7 @@ export function serveClient(socket: Socket, { token, version, handlers, handshak
         return null;
       }
       case 'stop':
+        askedToStop = true;
         handlers.stop(String(request.why), from);
         return null;
       default:
@@ -175,12 +179,13 @@ export function serveClient(socket: Socket, { token, version, handlers, handshak
 
   return {
     closed,
+    waitsForEnd: () => askedToStop,
     async finish() {
       finishing = true;
       if (client === null) peer.drop();
       // Leases and subscriptions have no end of their own. Submissions have: the queue answers or refuses them.
       for (const [id, stop] of running) if (!submissions.has(id)) stop.abort(new Error('The runner leaves'));
-      await Promise.race([Promise.allSettled([...answering]), closed]);
+      await Promise.race([Promise.allSettled(answering), closed]);
       peer.end();
       // A client that is stopped would never close its end.
       const stuck = setTimeout(() => peer.drop(), messageMs);

@@ -110,9 +110,7 @@ function startDelay(): { figures(): Figures['eventLoop']; close(): void } {
     const ms = (nanoseconds: number): number => Math.max(0, Math.round(nanoseconds / 1e4) / 100 - RESOLUTION_MS);
     return {
       figures: () =>
-        histogram.count === 0
-          ? null
-          : { p50: ms(histogram.percentile(50)), p99: ms(histogram.percentile(99)), max: ms(histogram.max) },
+        histogram.count === 0 ? null : { p50: ms(histogram.percentile(50)), p99: ms(histogram.percentile(99)), max: ms(histogram.max) },
       close: () => void histogram.disable(),
     };
   } catch {

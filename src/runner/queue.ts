@@ -19,9 +19,7 @@ export type Apply<R> = (
 ) => Promise<R>;
 
 /** Why a manifest has to wait. */
-export type Deferral =
-  | { kind: 'gate'; reasons: Reason[] }
-  | { kind: 'database'; code: string; message: string; retryInMs: number };
+export type Deferral = { kind: 'gate'; reasons: Reason[] } | { kind: 'database'; code: string; message: string; retryInMs: number };
 
 export interface SubmitOptions {
   options?: Options;
@@ -247,9 +245,7 @@ export function createQueue<R>({ apply, gate, clock, events, figures, limit = 10
       }
       // Nobody overtakes a producer that waits, except the watcher, which waits for nobody.
       const taken = (producers.length === 0 || copy.source === 'watcher') && take(group);
-      const accepted = taken
-        ? Promise.resolve()
-        : new Promise<void>((done) => producers.push({ group, accepted: done }));
+      const accepted = taken ? Promise.resolve() : new Promise<void>((done) => producers.push({ group, accepted: done }));
       wake();
       return { accepted, report };
     },

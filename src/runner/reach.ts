@@ -34,9 +34,13 @@ async function leave(runner: RunnerConnection, patience: number, why: string): P
   const late = new Promise<'late'>((resolve) => (timer = setTimeout(resolve, patience, 'late')));
   try {
     if ((await Promise.race([runner.stop(why), late])) !== 'late') return;
-    throw new SyncError('LOCKED', `The older runner (version ${runner.version}, process ${runner.pid}) has not left after ${patience / 1000} s`, {
-      hint: 'Wait for its batch to end, or end the process',
-    });
+    throw new SyncError(
+      'LOCKED',
+      `The older runner (version ${runner.version}, process ${runner.pid}) has not left after ${patience / 1000} s`,
+      {
+        hint: 'Wait for its batch to end, or end the process',
+      },
+    );
   } finally {
     clearTimeout(timer);
     runner.close();

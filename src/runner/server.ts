@@ -26,16 +26,26 @@ export interface RunnerServer {
   readonly address: string;
   clients(): number;
   /**
-   * Takes no more clients and requests, lets those under way be answered, and leaves no socket. The lock is to be
-   * released after this, not before: until then no successor can have put its socket in our place.
+   * Takes no more clients and requests, leaves no socket, and lets requests under way be answered.
+   *
+   * @param rest what else the runner has to end: the batch in hand, then the lock. It begins once the socket is gone,
+   *   so that nothing of a successor's is taken away; who asked the runner to leave is told after it
    */
-  close(): Promise<void>;
+  close(rest?: () => Promise<void>): Promise<void>;
 }
 
 const CLIENTS = 512;
 
 /** Listens for clients of the runner. When it returns, they find it. */
-export async function startServer({ lock, stateFolder, address, version, handlers, handshakeMs = 1_000, messageMs = 5_000 }: ServerOptions): Promise<RunnerServer> {
+export async function startServer({
+  lock,
+  stateFolder,
+  address,
+  version,
+  handlers,
+  handshakeMs = 1_000,
+  messageMs = 5_000,
+}: ServerOptions): Promise<RunnerServer> {
   if (lock.holder === null || lock.holder === undefined) throw new SyncError('INTERNAL', 'A server needs the lock');
   const token = await ensureToken(stateFolder);
   const conversations = new Set<Conversation>();
@@ -60,11 +70,13 @@ export async function startServer({ lock, stateFolder, address, version, handler
   return {
     address,
     clients: () => conversations.size,
-    async close() {
+    async close(rest = () => Promise.resolve()) {
       if (closing) return;
       closing = true;
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       await withdraw(stateFolder, address, inode);
+      const ended = rest();
+      await Promise.all([ended, ...[...conversations].filter((one) => !one.waitsForEnd()).map((one) => one.finish())]);
       await Promise.all([...conversations].map((one) => one.finish()));
       await stopped;
     },

@@ -24,17 +24,23 @@ const LONGEST = 100;
  * @throws {SyncError} `IO` if no folder will do; it names each with what is wrong
  */
 export async function socketAddress(gitDir: string, surroundings: Surroundings): Promise<string> {
-  const name = createHash('sha256').update(await realpath(gitDir)).digest('hex').slice(0, 16);
+  const name = createHash('sha256')
+    .update(await realpath(gitDir))
+    .digest('hex')
+    .slice(0, 16);
   if (surroundings.platform === 'win32') return `\\\\.\\pipe\\sync-run-${name}-${randomBytes(8).toString('hex')}`;
   const refused: string[] = [];
   for (const { folder, parents } of candidates(surroundings)) {
     const path = join(folder, `${name}.sock`);
     const bytes = Buffer.byteLength(path);
-    const problem = bytes >= LONGEST ? `the path would have ${bytes} bytes, ${LONGEST - 1} are possible` : await prepare(folder, parents, surroundings.uid);
+    const problem =
+      bytes >= LONGEST
+        ? `the path would have ${bytes} bytes, ${LONGEST - 1} are possible`
+        : await prepare(folder, parents, surroundings.uid);
     if (problem === null) return path;
     refused.push(`"${folder}": ${problem}`);
   }
-  throw new SyncError('IO', 'There is no private folder for the runner\'s socket', {
+  throw new SyncError('IO', "There is no private folder for the runner's socket", {
     hint: 'Remove or repair one of them, or set XDG_RUNTIME_DIR to a folder that only you can enter',
     details: refused,
   });

@@ -43,7 +43,9 @@ export async function readToken(stateFolder: string): Promise<string | null> {
     const stat = await lstat(path);
     const uid = process.getuid?.();
     if (!stat.isFile() || (uid !== undefined && (stat.uid !== uid || (stat.mode & 0o077) !== 0))) {
-      throw new SyncError('STATE', `Others than you can read or change "${path}"`, { hint: `Remove it; it is made anew by \`sync-run watch\`` });
+      throw new SyncError('STATE', `Others than you can read or change "${path}"`, {
+        hint: `Remove it; it is made anew by \`sync-run watch\``,
+      });
     }
     const token = (await readFile(path, 'utf8')).trim();
     if (!/^[0-9a-f]{64}$/.test(token)) {

@@ -81,8 +81,7 @@ export function createSettle({ quiet = DEFAULT_QUIET, slow = 2_000, patience = 1
     if (oldest === undefined && reasons === null) return null;
     return Math.min(oldest ?? Infinity, reasons === null ? Infinity : reasonAt) + patience;
   };
-  const floodEnds = (since: { since: number; movedAt: number }): number =>
-    Math.min(since.movedAt + slow, since.since + 5 * slow);
+  const floodEnds = (since: { since: number; movedAt: number }): number => Math.min(since.movedAt + slow, since.since + 5 * slow);
 
   const because = (reason: string, now: number): void => {
     if (reasons === null) {

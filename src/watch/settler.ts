@@ -35,7 +35,7 @@ export function startSettler({ clock, read, onSettled, ...options }: SettlerOpti
     cancel = null;
     wakesAt = Infinity;
     if (closed) return;
-    if (!reading) {
+    if (!reading && clock.now() >= roundAt + ROUND_MS) {
       const due = settle.due(clock.now());
       if (due.length > 0) {
         reading = true;

@@ -129,5 +129,10 @@ function backend(): 'auto' | 'native-recursive' {
 
 // ENOSPC from inotify_add_watch is the limit of watches, not a full disk; Deno says it in words only.
 function isExhausted(error: NodeJS.ErrnoException): boolean {
-  return error.code === 'ENOSPC' || error.code === 'EMFILE' || error.code === 'ENFILE' || /\b(ENOSPC|EMFILE|OS file watch limit|os error (28|24))\b/i.test(error.message);
+  return (
+    error.code === 'ENOSPC' ||
+    error.code === 'EMFILE' ||
+    error.code === 'ENFILE' ||
+    /\b(ENOSPC|EMFILE|OS file watch limit|os error (28|24))\b/i.test(error.message)
+  );
 }

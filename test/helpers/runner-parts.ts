@@ -42,23 +42,35 @@ export async function startParts(t: TestContext, apply?: Apply<unknown>, more: P
       applied.add(manifest);
       return apply === undefined ? Promise.resolve({ paths: manifest.entries?.map(({ path }) => path) ?? null }) : apply(manifest, context);
     },
-    gate, clock: systemClock, events,
+    gate,
+    clock: systemClock,
+    events,
     figures: () => ({ txid: null, items: 0, conflicts: 0, skipped: 0, ms: 0 }),
   });
   const left = createSeen<string>();
   const handlers = createHandlers({
-    queue, gate, events, clock: systemClock, stateFolder,
+    queue,
+    gate,
+    events,
+    clock: systemClock,
+    stateFolder,
     status: async () => ({ queue: queue.status(), gate: gate.reasons() }),
     leave: (why) => {
       left.add(why);
       void close();
     },
   });
-  const address = await socketAddress(gitDir, { platform: process.platform, uid: process.getuid?.() ?? null, runtimeDir, home: undefined, tmpdir: scratch });
+  const address = await socketAddress(gitDir, {
+    platform: process.platform,
+    uid: process.getuid?.() ?? null,
+    runtimeDir,
+    home: undefined,
+    tmpdir: scratch,
+  });
   const server = await startServer({ lock: { holder: { pid: process.pid } }, stateFolder, address, version: '1.2.3', handlers, ...more });
   let closing: Promise<unknown> | null = null;
   const close = (): Promise<unknown> => {
-    closing ??= Promise.all([queue.close(), server.close()]).finally(() => gate.close());
+    closing ??= server.close(() => queue.close()).finally(() => gate.close());
     return closing;
   };
   t.after(close);
@@ -68,6 +80,11 @@ export async function startParts(t: TestContext, apply?: Apply<unknown>, more: P
 export const client = (stateFolder: string, version = '1.2.3') => ({ stateFolder, version, who: 'a test', deadline: 5_000 });
 
 export const manifestOf = (paths: string[] | null, more: Partial<Manifest> = {}): Manifest => ({
-  id: 'm1', source: 'cli', direction: 'import', oldHead: null, newHead: null,
-  entries: paths?.map((path) => ({ path, change: 'changed' as const })) ?? null, ...more,
+  id: 'm1',
+  source: 'cli',
+  direction: 'import',
+  oldHead: null,
+  newHead: null,
+  entries: paths?.map((path) => ({ path, change: 'changed' as const })) ?? null,
+  ...more,
 });

@@ -6,16 +6,28 @@ import type { Group } from '../../src/runner/pending.ts';
 
 const changed = (...paths: string[]): ManifestEntry[] => paths.map((path) => ({ path, change: 'changed' }));
 const manifest = (more: Partial<Manifest> = {}): Manifest => ({
-  id: 'm', source: 'watcher', direction: 'import', oldHead: null, newHead: null, entries: changed('a'), ...more,
+  id: 'm',
+  source: 'watcher',
+  direction: 'import',
+  oldHead: null,
+  newHead: null,
+  entries: changed('a'),
+  ...more,
 });
 const group = (more: Partial<Manifest> = {}, options: Group<string>['options'] = null): Group<string> => ({
-  manifest: manifest(more), options, submitters: ['s'], tried: false, told: '',
+  manifest: manifest(more),
+  options,
+  submitters: ['s'],
+  tried: false,
+  told: '',
 });
 const hook = (name: string, ...paths: string[]): Group<string> => group({ source: 'hook', hook: name, entries: changed(...paths) });
 const shape = (groups: readonly Group<string>[]): (string | null)[] =>
-  groups.map(({ manifest: { hook: name, source, entries } }) => `${name ?? source}:${entries?.map(({ path }) => path).join('+') ?? 'everything'}`);
+  groups.map(
+    ({ manifest: { hook: name, source, entries } }) => `${name ?? source}:${entries?.map(({ path }) => path).join('+') ?? 'everything'}`,
+  );
 
-test('the watcher\'s manifests become one, hooks only with the hook before them, commands only when they ask the same', () => {
+test("the watcher's manifests become one, hooks only with the hook before them, commands only when they ask the same", () => {
   const pending = createPending<string>(100);
   pending.add(group({ entries: changed('a') }));
   pending.add(hook('post-checkout', 'b'));
@@ -29,7 +41,14 @@ test('the watcher\'s manifests become one, hooks only with the hook before them,
   pending.add(group({ source: 'cli', entries: changed('h') }, { dryRun: true }));
   pending.add(group({ source: 'cli', direction: 'export', entries: changed('h') }));
   assert.deepEqual(shape(pending.groups()), [
-    'watcher:a+f', 'post-checkout:b+c', 'pre-commit:d', 'post-checkout:e', 'cli:g', 'cli:h', 'cli:h', 'cli:h',
+    'watcher:a+f',
+    'post-checkout:b+c',
+    'pre-commit:d',
+    'post-checkout:e',
+    'cli:g',
+    'cli:h',
+    'cli:h',
+    'cli:h',
   ]);
   assert.equal(pending.groups()[4]?.submitters.length, 2);
   assert.equal(pending.depth(), 10);
@@ -57,7 +76,7 @@ test('a command larger than the queue is taken when nothing else waits', () => {
   assert.equal(pending.add(group({ source: 'cli', entries: changed('d') })), 'full');
 });
 
-test('a watcher\'s batch put back joins what came meanwhile; a hook\'s stays in its place', () => {
+test("a watcher's batch put back joins what came meanwhile; a hook's stays in its place", () => {
   const pending = createPending<string>(100);
   const first = group({ entries: changed('a') });
   pending.add(hook('post-merge', 'm'));
@@ -81,12 +100,21 @@ test('put back beyond the limit it becomes "look everywhere"', () => {
 test('merged manifests keep the oldest and the newest commit, the later word on a path and every path once named', () => {
   const merged = mergeManifests(
     manifest({ oldHead: 'A', newHead: 'B', entries: [{ path: 'new', change: 'renamed', from: 'old' }, ...changed('x')] }),
-    manifest({ oldHead: 'B', newHead: 'C', entries: [{ path: 'new', change: 'changed' }, { path: 'x', change: 'deleted' }] }),
+    manifest({
+      oldHead: 'B',
+      newHead: 'C',
+      entries: [
+        { path: 'new', change: 'changed' },
+        { path: 'x', change: 'deleted' },
+      ],
+    }),
   );
   assert.equal(merged.oldHead, 'A');
   assert.equal(merged.newHead, 'C');
   assert.deepEqual(merged.entries, [
-    { path: 'new', change: 'changed' }, { path: 'x', change: 'deleted' }, { path: 'old', change: 'deleted' },
+    { path: 'new', change: 'changed' },
+    { path: 'x', change: 'deleted' },
+    { path: 'old', change: 'deleted' },
   ]);
   assert.equal(mergeManifests(manifest(), manifest({ entries: null })).entries, null);
 });

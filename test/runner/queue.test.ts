@@ -11,12 +11,20 @@ import { createQueue, QueueClosed } from '../../src/runner/queue.ts';
 import type { Apply, Deferral, Queue } from '../../src/runner/queue.ts';
 import { fakeClock } from '../helpers/fake-clock.ts';
 
-interface Report { txid: string | null; paths: string[] | null }
+interface Report {
+  txid: string | null;
+  paths: string[] | null;
+}
 
 let ids = 0;
 const manifest = (paths: string[] | null, more: Partial<Manifest> = {}): Manifest => ({
-  id: `m${++ids}`, source: 'watcher', direction: 'import', oldHead: null, newHead: null,
-  entries: paths?.map((path) => ({ path, change: 'changed' as const })) ?? null, ...more,
+  id: `m${++ids}`,
+  source: 'watcher',
+  direction: 'import',
+  oldHead: null,
+  newHead: null,
+  entries: paths?.map((path) => ({ path, change: 'changed' as const })) ?? null,
+  ...more,
 });
 const away = (): SyncError => new SyncError('UNREACHABLE', 'Cannot reach the database');
 
@@ -31,7 +39,10 @@ function setUp(apply: (applied: Manifest, context: Parameters<Apply<Report>>[1])
       applied.push(one);
       return apply(one, context);
     },
-    gate, clock, events, random: () => 1,
+    gate,
+    clock,
+    events,
+    random: () => 1,
     figures: (report) => ({ txid: report.txid, items: report.paths?.length ?? 0, conflicts: 0, skipped: 0, ms: 1 }),
     ...(limit === undefined ? {} : { limit }),
   });
@@ -117,7 +128,7 @@ test('with the database away a batch stays, is retried later and later, and all 
   assert.equal(clock.pending(), 0);
 });
 
-test('with the database away a command fails at once and is not applied later; a commit\'s files are, as the watcher\'s', async () => {
+test("with the database away a command fails at once and is not applied later; a commit's files are, as the watcher's", async () => {
   let there = false;
   const { clock, queue, applied } = setUp((one) => (there ? done(one) : Promise.reject(away())));
   await assert.rejects(queue.submit(manifest(['typed'], { source: 'cli' })).report, { code: 'UNREACHABLE' });
@@ -128,7 +139,10 @@ test('with the database away a command fails at once and is not applied later; a
   there = true;
   await clock.run(60_000);
   await commit.report;
-  assert.deepEqual(applied.map(({ source, hook }) => hook ?? source), ['cli', 'pre-commit', 'watcher']);
+  assert.deepEqual(
+    applied.map(({ source, hook }) => hook ?? source),
+    ['cli', 'pre-commit', 'watcher'],
+  );
 });
 
 test('a new hook tries a database that is away at once, and finding it back brings the rest', async () => {
@@ -172,7 +186,7 @@ test('a full queue makes a command wait, and tells the watcher\'s paths as "look
   await late.report;
 });
 
-test('a command taken back while it waits is not applied; a hook\'s manifest is', async () => {
+test("a command taken back while it waits is not applied; a hook's manifest is", async () => {
   const { waiting, apply } = stepped();
   const { clock, queue } = setUp(apply);
   queue.submit(manifest(['run']));
@@ -230,10 +244,21 @@ test('a lease taken during a batch waits for its end, and nothing begins after',
 
 test('no path that was submitted is ever missing from what is applied after it', async () => {
   const source = fc.constantFrom<Partial<Manifest>>(
-    {}, { source: 'hook', hook: 'post-checkout' }, { source: 'hook', hook: 'pre-commit' }, { source: 'hook', hook: 'post-merge' }, { source: 'cli' },
+    {},
+    { source: 'hook', hook: 'post-checkout' },
+    { source: 'hook', hook: 'pre-commit' },
+    { source: 'hook', hook: 'post-merge' },
+    { source: 'cli' },
   );
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant('submit' as const), source, paths: fc.option(fc.array(fc.constantFrom(...'abcdefghijkl'), { minLength: 1, maxLength: 6 }), { freq: 12 }) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant('submit' as const),
+        source,
+        paths: fc.option(fc.array(fc.constantFrom(...'abcdefghijkl'), { minLength: 1, maxLength: 6 }), { freq: 12 }),
+      }),
+    },
     fc.record({ kind: fc.constant('time' as const), ms: fc.nat(3_000) }),
     fc.record({ kind: fc.constant('database' as const), there: fc.boolean() }),
     fc.record({ kind: fc.constant('git' as const), operations: fc.constantFrom<Operation[]>([], ['index.lock'], ['rebase'], ['merge']) }),
@@ -278,7 +303,10 @@ test('no path that was submitted is ever missing from what is applied after it',
       for (let n = 0; n < 20; n += 1) await clock.run(10_000);
       for (const { order: at, path, failed } of submitted) {
         if (failed.yes) continue;
-        assert.ok(covered.some((one) => one.order > at && (one.paths === null || (path !== null && one.paths.includes(path)))), `${path} is lost`);
+        assert.ok(
+          covered.some((one) => one.order > at && (one.paths === null || (path !== null && one.paths.includes(path)))),
+          `${path} is lost`,
+        );
       }
       assert.equal(queue.status().depth, 0);
       await queue.close();

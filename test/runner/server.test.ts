@@ -47,7 +47,14 @@ test('manifests and reports of many megabytes pass', async (t) => {
 test('an error arrives with its code, hint and details', async (t) => {
   const parts = await startParts(t, () => Promise.reject(new SyncError('MASS_CHANGE', 'Too much', { hint: 'x', details: ['a', 'b'] })));
   const runner = await reach(parts.stateFolder);
-  await assert.rejects(runner.submit(manifestOf(['a'])), { name: 'SyncError', code: 'MASS_CHANGE', exitCode: 4, message: 'Too much', hint: 'x', details: ['a', 'b'] });
+  await assert.rejects(runner.submit(manifestOf(['a'])), {
+    name: 'SyncError',
+    code: 'MASS_CHANGE',
+    exitCode: 4,
+    message: 'Too much',
+    hint: 'x',
+    details: ['a', 'b'],
+  });
   await assert.rejects(runner.submit({ ...manifestOf(['a']), source: 'nobody' as 'cli' }), { code: 'USAGE' });
   runner.close();
 });
@@ -66,13 +73,19 @@ test('without a runner, or after it was killed, there is nobody', async (t) => {
   assert.ok((await lstat(parts.address)).isSocket());
   assert.equal(await connectRunner(client(parts.stateFolder)), null);
   // The next runner takes the place.
-  const next = await startServer({ lock: { holder: {} }, stateFolder: parts.stateFolder, address: parts.address, version: '1.2.3', handlers: parts.handlers });
+  const next = await startServer({
+    lock: { holder: {} },
+    stateFolder: parts.stateFolder,
+    address: parts.address,
+    version: '1.2.3',
+    handlers: parts.handlers,
+  });
   const runner = await reach(parts.stateFolder);
   runner.close();
   await next.close();
 });
 
-test('a runner that closes leaves no socket; it does not take a successor\'s away', async (t) => {
+test("a runner that closes leaves no socket; it does not take a successor's away", async (t) => {
   const parts = await startParts(t);
   const { stateFolder, address, handlers, runtimeDir } = parts;
   const successor = `${address}.next`;
@@ -106,7 +119,10 @@ test('a lease ends with its client, also when that is killed', async (t) => {
   const waits = parts.queue.submit(manifestOf(['a'], { source: 'watcher' }));
   const runner = await reach(parts.stateFolder);
   await runner.submit(manifestOf(['typed']));
-  assert.deepEqual(parts.applied.all.map(({ source }) => source), ['cli']);
+  assert.deepEqual(
+    parts.applied.all.map(({ source }) => source),
+    ['cli'],
+  );
   process_.kill('SIGKILL');
   await parts.seen.until((all) => all.some(({ type }) => type === 'resumed'));
   await waits.report;
@@ -146,7 +162,10 @@ test('pause and resume over the socket are durable and idempotent', async (t) =>
   assert.equal(((await runner.resume()) as { why: string }).why, 'maintenance');
   assert.equal(await runner.resume(), null);
   assert.deepEqual(parts.gate.reasons(), []);
-  assert.deepEqual(parts.seen.all.map(({ type }) => type), ['paused', 'resumed']);
+  assert.deepEqual(
+    parts.seen.all.map(({ type }) => type),
+    ['paused', 'resumed'],
+  );
   runner.close();
 });
 
@@ -162,7 +181,10 @@ test('events of the past and the present are told until the subscriber stops', a
   await told.until((all) => all.length === 2);
   stop.abort();
   await over;
-  assert.deepEqual(told.all.map(({ message }) => message), ['before', 'after']);
+  assert.deepEqual(
+    told.all.map(({ message }) => message),
+    ['before', 'after'],
+  );
   runner.close();
 });
 
@@ -181,7 +203,10 @@ test('a hook that leaves without waiting is applied nevertheless; a command that
   parts.git.operations = [];
   parts.gate.hint();
   await other.submit(manifestOf(['last']));
-  assert.deepEqual(parts.applied.all.map(({ entries }) => entries?.[0]?.path), ['hook', 'last']);
+  assert.deepEqual(
+    parts.applied.all.map(({ entries }) => entries?.[0]?.path),
+    ['hook', 'last'],
+  );
   other.close();
 });
 
@@ -234,7 +259,10 @@ for (const [name, send] of Object.entries(strangers)) {
     const { socket, told, closed } = raw(parts.address);
     socket.on('connect', () => send(socket));
     await closed;
-    assert.ok(told.all.every((one) => one.t === 'hello' && !('version' in one) && !('pid' in one)), JSON.stringify(told.all));
+    assert.ok(
+      told.all.every((one) => one.t === 'hello' && !('version' in one) && !('pid' in one)),
+      JSON.stringify(told.all),
+    );
     const runner = await reach(parts.stateFolder);
     assert.ok(await runner.status());
     runner.close();

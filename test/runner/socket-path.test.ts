@@ -9,9 +9,16 @@ import { scratchFolder } from '../helpers/runner-parts.ts';
 const uid = process.getuid?.() ?? null;
 const posix = { skip: uid === null };
 
-async function surroundings(t: Parameters<typeof scratchFolder>[0]): Promise<Surroundings & { gitDir: string; runtimeDir: string; home: string }> {
+async function surroundings(
+  t: Parameters<typeof scratchFolder>[0],
+): Promise<Surroundings & { gitDir: string; runtimeDir: string; home: string }> {
   const scratch = await scratchFolder(t);
-  const made = { runtimeDir: join(scratch, 'run'), home: join(scratch, 'home'), tmpdir: join(scratch, 'tmp'), gitDir: join(scratch, 'git') };
+  const made = {
+    runtimeDir: join(scratch, 'run'),
+    home: join(scratch, 'home'),
+    tmpdir: join(scratch, 'tmp'),
+    gitDir: join(scratch, 'git'),
+  };
   for (const folder of Object.values(made)) await mkdir(folder, { mode: 0o700 });
   return { platform: 'linux', uid, ...made };
 }
@@ -31,8 +38,14 @@ test('the runtime folder comes first, with a private folder and a short name tha
 test('without a runtime folder it is the cache, then the temporary folder', posix, async (t) => {
   const around = await surroundings(t);
   assert.equal(dirname(await socketAddress(around.gitDir, { ...around, runtimeDir: undefined })), join(around.home, '.cache', 'sync-run'));
-  assert.equal(dirname(await socketAddress(around.gitDir, { ...around, runtimeDir: 'relative', home: undefined })), join(around.tmpdir, `sync-run-${uid}`));
-  assert.equal(dirname(await socketAddress(around.gitDir, { ...around, runtimeDir: join(around.home, 'none') })), join(around.home, '.cache', 'sync-run'));
+  assert.equal(
+    dirname(await socketAddress(around.gitDir, { ...around, runtimeDir: 'relative', home: undefined })),
+    join(around.tmpdir, `sync-run-${uid}`),
+  );
+  assert.equal(
+    dirname(await socketAddress(around.gitDir, { ...around, runtimeDir: join(around.home, 'none') })),
+    join(around.home, '.cache', 'sync-run'),
+  );
 });
 
 for (const length of [60, 70, 80, 100, 200]) {
@@ -61,13 +74,20 @@ const bad: Record<string, (folder: string) => Promise<void>> = {
   },
 };
 for (const [name, spoil] of Object.entries(bad)) {
-  test(`a folder that ${name} is passed over, and named when none is left`, { skip: uid === null || (name.startsWith('belongs') && uid !== 0) }, async (t) => {
-    const around = await surroundings(t);
-    await spoil(join(around.runtimeDir, 'sync-run'));
-    assert.ok((await socketAddress(around.gitDir, around)).startsWith(around.home));
-    await spoil(join(around.tmpdir, `sync-run-${uid}`));
-    await assert.rejects(socketAddress(around.gitDir, { ...around, home: undefined }), (error: Error & { details: string[] }) => error.details.length === 2);
-  });
+  test(
+    `a folder that ${name} is passed over, and named when none is left`,
+    { skip: uid === null || (name.startsWith('belongs') && uid !== 0) },
+    async (t) => {
+      const around = await surroundings(t);
+      await spoil(join(around.runtimeDir, 'sync-run'));
+      assert.ok((await socketAddress(around.gitDir, around)).startsWith(around.home));
+      await spoil(join(around.tmpdir, `sync-run-${uid}`));
+      await assert.rejects(
+        socketAddress(around.gitDir, { ...around, home: undefined }),
+        (error: Error & { details: string[] }) => error.details.length === 2,
+      );
+    },
+  );
 }
 
 test('on Windows it is a pipe that cannot be guessed', async (t) => {

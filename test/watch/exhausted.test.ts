@@ -34,8 +34,17 @@ test('without watches to give the tree is polled, loudly, and changes still arri
   const child = fileURLToPath(new URL('../helpers/watch-child.ts', import.meta.url));
   const runtime = 'Deno' in globalThis ? `"${process.execPath}" run -A --no-check` : `"${process.execPath}"`;
   const { stdout } = await run('unshare', ['-Ur', 'sh', '-c', `${LIMIT} && exec ${runtime} "${child}" "${folder}"`]);
-  const told = stdout.trim().split('\n').map((line) => JSON.parse(line) as { kind: string; text: string });
+  const told = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { kind: string; text: string });
   assert.match(told.find(({ kind }) => kind === 'warning')?.text ?? '', /no more file watches/);
-  assert.ok(told.some(({ kind }) => kind === 'everything'), stdout);
-  assert.ok(told.some(({ kind, text }) => kind === 'hint' && text === 'db/d59/f'), stdout);
+  assert.ok(
+    told.some(({ kind }) => kind === 'everything'),
+    stdout,
+  );
+  assert.ok(
+    told.some(({ kind, text }) => kind === 'hint' && text === 'db/d59/f'),
+    stdout,
+  );
 });

@@ -37,29 +37,50 @@ test('a changed file settles after the quiet time, read twice', () => {
 test('an event starts the quiet time again', () => {
   const events = [0, 20, 45, 100, 130].map((at) => ({ at, path: 'f' }));
   const out = play(createSettle({ quiet: 60 }), 0, 500, () => text('a'), events);
-  assert.deepEqual(out.map(({ at }) => at), [190]);
+  assert.deepEqual(
+    out.map(({ at }) => at),
+    [190],
+  );
 });
 
 test('two different reads are a change of their own', () => {
   const out = play(createSettle({ quiet: 60 }), 0, 500, (_path, now) => text(now < 50 ? 'half' : 'whole'), [{ at: 0, path: 'f' }]);
-  assert.deepEqual(out.map(({ at }) => at), [120]);
+  assert.deepEqual(
+    out.map(({ at }) => at),
+    [120],
+  );
 });
 
-for (const [name, seen] of [['empty', empty], ['gone', absent]] as const) {
+for (const [name, seen] of [
+  ['empty', empty],
+  ['gone', absent],
+] as const) {
   test(`a file that is ${name} gets the slow time`, () => {
     const out = play(createSettle({ quiet: 60, slow: 2_000 }), 0, 3_000, () => seen, [{ at: 0, path: 'f' }]);
-    assert.deepEqual(out.map(({ at }) => at), [2_000]);
+    assert.deepEqual(
+      out.map(({ at }) => at),
+      [2_000],
+    );
   });
 
   test(`a file that is ${name} for 1.9 s is never seen so`, () => {
-    const events = [{ at: 0, path: 'f' }, { at: 1_900, path: 'f' }];
+    const events = [
+      { at: 0, path: 'f' },
+      { at: 1_900, path: 'f' },
+    ];
     const out = play(createSettle(), 0, 4_000, (_path, now) => (now < 1_900 ? seen : text('whole')), events);
-    assert.deepEqual(out.map(({ at }) => at), [1_960]);
+    assert.deepEqual(
+      out.map(({ at }) => at),
+      [1_960],
+    );
   });
 
   test(`a file that is ${name} and written without an event is noticed by the second read`, () => {
     const out = play(createSettle(), 0, 4_000, (_path, now) => (now < 1_900 ? seen : text('whole')), [{ at: 0, path: 'f' }]);
-    assert.deepEqual(out.map(({ at }) => at), [2_060]);
+    assert.deepEqual(
+      out.map(({ at }) => at),
+      [2_060],
+    );
   });
 }
 
@@ -130,7 +151,10 @@ test('more paths than the limit become "look everywhere" after the slow time, an
   const settle = createSettle({ limit: 100 });
   const events = Array.from({ length: 300 }, (_unused, at) => ({ at, path: `f${at}` }));
   const out = play(settle, 0, 6_000, () => text('a'), events);
-  assert.deepEqual(out.map(({ at }) => at), [2_299]);
+  assert.deepEqual(
+    out.map(({ at }) => at),
+    [2_299],
+  );
   assert.deepEqual(out[0]?.settled.paths, []);
   assert.equal(out[0]?.settled.everything?.length, 1);
   assert.deepEqual(settle.unsettled(), []);
@@ -154,7 +178,8 @@ test('nextAt names the next millisecond at which something is due', () => {
         const due = settle.due(now);
         for (const look of due) settle.observed(look, look.path === 'c' ? absent : text('t'), now);
         const settled = settle.take(now);
-        if (hinted.length === 0 && (due.length > 0 || settled !== null)) assert.ok(promised !== null && promised <= now, `silent at ${now}`);
+        if (hinted.length === 0 && (due.length > 0 || settled !== null))
+          assert.ok(promised !== null && promised <= now, `silent at ${now}`);
         promised = settle.nextAt();
         // A promise in the past would make the driver spin.
         if (promised !== null) assert.ok(promised > now, `promised ${promised} at ${now}`);

@@ -5,8 +5,7 @@ import type { Settled } from '../../src/watch/settle.ts';
 import { startSettler } from '../../src/watch/settler.ts';
 import { fakeClock } from '../helpers/fake-clock.ts';
 
-const seen = (paths: readonly string[]): Map<string, Observation> =>
-  new Map(paths.map((path) => [path, { kind: 'content', token: path }]));
+const seen = (paths: readonly string[]): Map<string, Observation> => new Map(paths.map((path) => [path, { kind: 'content', token: path }]));
 
 test('hints come out settled once the quiet time is over, and no timer is left', async () => {
   const clock = fakeClock();

@@ -108,7 +108,10 @@ for (const [name, save] of Object.entries(editors)) {
     await save(at);
     await settled.until(() => paths().has('db/a.html'));
     assert.deepEqual([...paths()], ['db/a.html']);
-    assert.ok(hints.all.every(({ path }) => path === 'db/a.html'), JSON.stringify(hints.all));
+    assert.ok(
+      hints.all.every(({ path }) => path === 'db/a.html'),
+      JSON.stringify(hints.all),
+    );
     assert.equal((await observe(folder, ['db/a.html'])).get('db/a.html')?.kind, 'content');
   });
 }
@@ -131,7 +134,7 @@ test('a thousand files written at once settle in three batches at most, none mis
   assert.ok(settled.all.length <= 3, `${settled.all.length} batches`);
 });
 
-test('links are not followed and git\'s own folder is not watched', async (t) => {
+test("links are not followed and git's own folder is not watched", async (t) => {
   const { hints, at, folder } = await watched(t, async (base) => {
     await oneFile(base);
     await mkdir(join(base, 'outside'));
@@ -142,7 +145,10 @@ test('links are not followed and git\'s own folder is not watched', async (t) =>
   await writeFile(at('.git/HEAD'), 'x');
   await writeFile(at('a.html'), 'last');
   await hints.until((all) => all.some(({ path }) => path === 'db/a.html'));
-  assert.ok(hints.all.every(({ path }) => path === 'db/a.html'), JSON.stringify(hints.all));
+  assert.ok(
+    hints.all.every(({ path }) => path === 'db/a.html'),
+    JSON.stringify(hints.all),
+  );
 });
 
 test('polling sees the same', async (t) => {
