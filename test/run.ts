@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { glob, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +34,17 @@ try {
   console.log(countLine(tally));
   if (tally.failed > 0 || problems.length > 0) process.exitCode = 1;
 } finally {
-  await server?.stop();
+  if (server) {
+    await showCrash(join(dirname(server.socket), 'error.log'));
+    await server.stop();
+  }
+}
+
+/** A server that died fails every test after it; its own words say why. */
+async function showCrash(log: string): Promise<void> {
+  const text = await readFile(log, 'utf8');
+  const crash = text.indexOf('got signal');
+  if (crash >= 0) console.log(`The database server crashed:\n${text.slice(Math.max(0, crash - 200), crash + 6000)}`);
 }
 
 /** The test files below the folders of the command line, or all of them. */
