@@ -29,7 +29,7 @@ const dryRun: OptionDefinition = { flags: '--dry-run', description: 'say what wo
 const lockTimeout: OptionDefinition = {
   flags: '--lock-timeout <seconds>',
   description: 'how long to wait for another run, and for git (default: 30)',
-  parse: milliseconds,
+  parse: (value) => duration('--lock-timeout', value),
 };
 const batch: OptionDefinition[] = [
   dryRun,
@@ -148,6 +148,43 @@ export const commands: CommandDefinition[] = [
     load: async () => (await import('./commands/undo.ts')).undoCommand,
   },
   {
+    usage: 'watch',
+    summary: 'sync live: bring saved files to their rows at once',
+    description:
+      'The runner in the foreground: every saved file is in its row a moment later. It waits while git is at work or a pause holds, and then catches up. Other commands and hooks hand their work to it.',
+    example: ['npx sync-run watch', 'npx sync-run watch --rows 30 --detach'],
+    options: [
+      { flags: '--rows <seconds>', description: 'also bring edited rows to the files, looking for them that often', parse: (value) => duration('--rows', value) },
+      { flags: '--detach', description: 'in the background, with a log in the state folder' },
+      { flags: '--log <file>', description: 'write what happens to a file' },
+      json,
+    ],
+    load: async () => (await import('./commands/watch.ts')).watchCommand,
+  },
+  {
+    usage: 'pause',
+    summary: 'stop watcher and post-hooks until resume',
+    description: 'Stops the watcher and the hooks that run after git has changed files, until "sync-run resume", also across restarts. Typed commands go on, and commits check without writing.',
+    example: ['npx sync-run pause --reason "the forum is being upgraded"'],
+    options: [{ flags: '--reason <text>', description: 'for those who wonder why' }, json],
+    load: async () => (await import('./commands/pause.ts')).pauseCommand,
+  },
+  {
+    usage: 'resume',
+    summary: 'end a pause',
+    description: 'Ends a pause. A runner catches up with what happened meanwhile.',
+    example: ['npx sync-run resume'],
+    options: [json],
+    load: async () => (await import('./commands/pause.ts')).resumeCommand,
+  },
+  {
+    usage: 'hold <command...>',
+    summary: 'pause for as long as a command runs',
+    description: 'Runs a command while watcher and post-hooks pause, and ends with its exit code. The pause ends with the command, however it ends; what happened meanwhile is caught up with once.',
+    example: ['npx sync-run hold -- git rebase main'],
+    load: async () => (await import('./commands/hold.ts')).holdCommand,
+  },
+  {
     usage: 'hooks',
     summary: 'install, check or remove the git hooks',
     description: 'Wires sync-run to git: commits import the staged files, and switching, merging and rebasing bring the rows along.',
@@ -222,9 +259,9 @@ export const commands: CommandDefinition[] = [
 ];
 
 /** Seconds as people type them, or with a unit, as milliseconds. */
-function milliseconds(value: string): number {
+function duration(flag: string, value: string): number {
   const [, number, unit] = /^(\d{1,7}(?:\.\d+)?)(ms|s)?$/.exec(value) ?? [];
-  if (number === undefined) throw new SyncError('USAGE', `"--lock-timeout" takes a number of seconds such as 30 or 0.5, found "${value}"`);
+  if (number === undefined) throw new SyncError('USAGE', `"${flag}" takes a number of seconds such as 30 or 0.5, found "${value}"`);
   return Math.round(Number(number) * (unit === 'ms' ? 1 : 1000));
 }
 

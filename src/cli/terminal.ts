@@ -77,9 +77,15 @@ export function createTerminal(process: NodeJS.Process): Terminal {
       stderr.write(hasColor(stderr, env) ? text : stripVTControlCharacters(text));
     },
     async readInput() {
-      const chunks: Buffer[] = [];
-      for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-      return Buffer.concat(chunks).toString('utf8');
+      const stop = (): void => void stdin.destroy(controller.signal.reason as Error);
+      controller.signal.addEventListener('abort', stop);
+      try {
+        const chunks: Buffer[] = [];
+        for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+        return Buffer.concat(chunks).toString('utf8');
+      } finally {
+        controller.signal.removeEventListener('abort', stop);
+      }
     },
     close() {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);

@@ -31,6 +31,7 @@ export const skipCodes = {
   ORPHANED: { policy: true, means: 'the row belongs to a set that does not exist' },
   SPARSE: { policy: true, means: 'the path is outside the sparse checkout' },
   PARTLY_STAGED: { policy: true, means: 'the file is only partly staged' },
+  UNSETTLED: { policy: true, means: 'the file is being written at this moment' },
   HELD: { policy: true, means: 'the item was undone and waits for an edit' },
 } as const;
 

@@ -25,11 +25,14 @@ export async function applyBatch(context: Context, batch: Batch, texts: Texts, f
   nameFiles(batch);
   await state.begin(batch, kept(batch, texts));
   const changes = batch.operations.flatMap(({ files }) => files);
+  context.progress({ step: 'stage', done: 0, total: changes.length });
   await orForget(context, batch, () => stage(tree, changes, (key) => texts.get(key) ?? null));
   if (batch.operations.some(({ row }) => row)) {
     const id = await treeId(state);
+    context.progress({ step: 'rows', done: 0, total: batch.operations.length });
     await commitRows(context, batch, () => writeRows(context, batch, texts, id));
   }
+  context.progress({ step: 'files', done: 0, total: changes.length });
   return finishForward(context, batch, texts, followUp, (toPlace) => place(tree, toPlace));
 }
 

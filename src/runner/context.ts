@@ -15,6 +15,14 @@ export interface Context {
   /** Milliseconds since the epoch. */
   now: () => number;
   signal: AbortSignal;
+  /** Whether this process holds the one-runner lock already, so that nothing here takes it. */
+  holdsLock?: boolean;
+  /** The runner's gate as this work may pass it; without a runner a look at git's locks has to do. */
+  gate?: {
+    waitOpen(): Promise<void>;
+    /** Answers whether git did nothing since. */
+    mark(): () => Promise<boolean>;
+  };
   /** Told what goes on, for people who wait. */
   progress: (step: Progress) => void;
 }

@@ -72,9 +72,8 @@ function countFile(report: Report, decision: Decision): void {
   } else if (file) {
     const from = item.file?.seen.path;
     const moved = from !== undefined && from !== file.path;
-    const rewritten = file.text === 'row' || decision.row !== null;
     if (moved) report.files.renamed++;
-    if (rewritten || !moved) report.files.written++;
+    if (file.text === 'row' || !moved) report.files.written++;
     report.changes.push({ action: moved ? 'rename file' : 'write file', path: file.path, ...(moved ? { from } : {}) });
   }
 }

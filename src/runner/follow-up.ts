@@ -9,7 +9,7 @@ import type { Snapshot } from './snapshot.ts';
 
 /** What the batch changes in the state besides its operations: adoptions, conflicts that opened or were settled, the commit. */
 export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], material: Material, request: Request): FollowUp & { isNeeded: boolean } {
-  const set = decisions.filter((decision) => decision.adopt).flatMap((decision) => adopted(decision) ?? []);
+  const set = decisions.filter((decision) => decision.adopt || isOutdated(decision)).flatMap((decision) => adopted(decision) ?? []);
   const texts = new Map<Digest, Uint8Array>();
   for (const { item, adopt } of decisions) {
     const bytes = adopt && item.file ? material.texts.get(item.file.seen.digest) : undefined;
@@ -28,6 +28,11 @@ export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], m
   const isNeeded =
     set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;
   return { ...followUp, isNeeded };
+}
+
+/** In sync, but recorded under a mapping that has changed since: from now on it is agreed under the new one. */
+function isOutdated({ state, skip, item }: Decision): boolean {
+  return state === 'in-sync' && !skip && item.base !== null && item.base.fingerprint !== item.mapping.fingerprint;
 }
 
 /** A conflict stays on record until somebody settles it, also across branch switches. */

@@ -23,6 +23,8 @@ export interface HookResult {
   exit: 0 | 1;
   /** For the person at the terminal. */
   lines: string[];
+  /** Null or left out where no batch ran. */
+  report?: Report | null;
 }
 
 /** In milliseconds: git waits meanwhile. */

@@ -2,6 +2,8 @@ import type { Batch } from '../core/batch.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Refusal } from '../core/match.ts';
 import type { Decision } from '../core/plan.ts';
+import { operations } from '../git/busy.ts';
+import { fingerprint } from '../git/fingerprint.ts';
 import { waitForLocks } from '../git/locks.ts';
 import { acquireLock } from '../state/lock.ts';
 import { RetryError } from '../store/store.ts';
@@ -46,6 +48,7 @@ export async function withLock<T>(
 ): Promise<T> {
   const waiting = { timeoutMs: request.lockTimeout, signal: context.signal };
   if (!request.byGit) await waitForLocks(context.repository, waiting);
+  if (context.holdsLock) return work();
   const lock = await acquireLock(context.state.folder, { ...waiting, holder: { command: request.command } });
   try {
     return await work();
@@ -76,6 +79,21 @@ export async function runLocked(context: Context, request: Request): Promise<Rep
   }
 }
 
+/** Whether git moved HEAD or the index since this call, or is at it now. Under a hook git waits for us. */
+async function watchGit(context: Context, request: Request): Promise<() => Promise<boolean>> {
+  const { repository } = context;
+  if (request.byGit) return async () => true;
+  if (!request.dryRun) await waitForLocks(repository, { timeoutMs: request.lockTimeout, signal: context.signal });
+  await context.gate?.waitOpen();
+  const undisturbed = context.gate?.mark();
+  const before = await fingerprint(repository);
+  return async () => {
+    if (undisturbed && !(await undisturbed())) return false;
+    const locks = (await operations(repository)).some(({ operation }) => operation === 'index.lock' || operation === 'HEAD.lock');
+    return !locks && (await fingerprint(repository)) === before;
+  };
+}
+
 class RefusedItems extends Error {
   readonly items: Map<string, Refusal>;
   constructor(items: Map<string, Refusal>) {
@@ -86,6 +104,8 @@ class RefusedItems extends Error {
 
 async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
   await checkTarget(context);
+  const still = await watchGit(context, request);
+  context.progress({ step: 'scan', done: 0, total: 0 });
   const snapshot = await takeSnapshot(context, request.indexFile);
   let decisions = planBatch(snapshot, request, refused);
   await guardMassChange(decisions, snapshot, request);
@@ -101,6 +121,7 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   const report = describe(emptyReport(request.command, request.dryRun), { snapshot, decisions, operations, mappings: context.mappings, request });
   if (acting.length === 0 && refusedWhileWriting(refused)) throw refusedEverything(refused);
   if (request.dryRun) return report;
+  if (!(await still())) throw new Unstable('Git was at work while the batch was planned');
   // No batch is unfinished here, so nothing needs them any more.
   if (snapshot.leftovers.length > 0) await removeLeftovers(treeOf(context), snapshot.leftovers);
 

@@ -60,10 +60,16 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
       files: files.flatMap((file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`))),
     };
     refuseDuplicates(mapping, sides.rows);
-    const kept = { rows: sides.rows.filter((row) => !excluded(row.path)), files: sides.files.filter((file) => !excluded(file.seen.path)) };
+    // A row that was renamed to an excluded path takes its file out of scope with it.
+    const away = new Set(sides.rows.filter((row) => excluded(row.path)).map((row) => row.seen.pk));
+    const out = new Set(base.filter((entry) => entry.mapping === mapping.name && away.has(entry.pk)).map(({ path }) => path));
+    const kept = {
+      rows: sides.rows.filter((row) => !excluded(row.path)),
+      files: sides.files.filter((file) => !excluded(file.seen.path) && !out.has(file.seen.path)),
+    };
     const left = [...sides.rows.map((row) => row.path), ...sides.files.map((file) => file.seen.path)].filter(excluded);
     for (const path of new Set(left)) skips.push({ path: path ?? '', code: 'EXCLUDED', message: 'An exclude pattern matches' });
-    const own = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path));
+    const own = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
     const inherited = inheritance(mapping, kept.rows);
     const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, path));
     for (const item of matched.items) items.push(withFacts(item, conflicts, holds, inherited));

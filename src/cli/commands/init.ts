@@ -8,7 +8,6 @@ import { openRepository, type Repository } from '../../git/repository.ts';
 import type { Context } from '../../runner/context.ts';
 import type { Report } from '../../runner/report.ts';
 import { defaultRequest } from '../../runner/request.ts';
-import { run } from '../../runner/run.ts';
 import { checkTarget, prepareTarget } from '../../runner/target.ts';
 import { openState } from '../../state/open.ts';
 import { readUrl, writeUrl } from '../../state/secrets.ts';
@@ -17,7 +16,7 @@ import { openStore } from '../../store/open.ts';
 import type { Store } from '../../store/store.ts';
 import { confirm } from '../ask.ts';
 import type { Call, Result } from '../call.ts';
-import { consent } from '../consent.ts';
+import { performAsking } from '../consent.ts';
 import { proposeAttributesLine } from '../init/attributes.ts';
 import { chooseConfig, type ConfigOptions } from '../init/choose-config.ts';
 import { chooseUrl } from '../init/choose-url.ts';
@@ -150,7 +149,16 @@ async function applyAttributes({ terminal, options, say }: Call<InitOptions>, to
 
 function firstRun(call: Call<InitOptions>, context: Context, prepared: boolean, lockTimeout: number): Promise<Report> {
   const direction = prepared ? 'sync' : 'export';
-  return run(context, { ...defaultRequest, command: direction, direction, allowMassChange: consent(call), lockTimeout });
+  return performAsking(call, context, {
+    kind: 'run',
+    command: direction,
+    direction,
+    paths: null,
+    prefer: null,
+    dryRun: false,
+    allowMassChange: false,
+    lockTimeout,
+  });
 }
 
 async function withoutRun(

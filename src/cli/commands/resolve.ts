@@ -1,6 +1,6 @@
 import { SyncError } from '../../core/errors.ts';
 import { defaultRequest } from '../../runner/request.ts';
-import { resolve } from '../../runner/resolve.ts';
+import { perform } from '../../runner/perform.ts';
 import type { Call, Result } from '../call.ts';
 import { requireKnown, toRepositoryPaths } from '../paths.ts';
 import { renderReport, reportDocument, reportExit } from '../render/report.ts';
@@ -25,7 +25,8 @@ export async function resolveCommand(call: Call<ResolveOptions>): Promise<Result
     const { top } = context.repository;
     const paths = await toRepositoryPaths(top, terminal.cwd, args);
     await requireKnown(context, paths);
-    const report = await resolve(context, {
+    const report = await perform(context, {
+      kind: 'resolve',
       paths: paths ?? [context.config.root],
       how: how[0]!,
       dryRun: options.dryRun ?? false,

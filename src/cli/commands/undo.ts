@@ -1,5 +1,5 @@
 import { defaultRequest } from '../../runner/request.ts';
-import { undo } from '../../runner/undo.ts';
+import { perform } from '../../runner/perform.ts';
 import type { Call, Result } from '../call.ts';
 import { renderReport, reportDocument, reportExit } from '../render/report.ts';
 import { withContext } from '../with-context.ts';
@@ -8,7 +8,8 @@ import { withContext } from '../with-context.ts';
 export function undoCommand(call: Call<{ dryRun?: boolean; lockTimeout?: number }>): Promise<Result> {
   const { args, options, style } = call;
   return withContext(call, 'write', async (context) => {
-    const report = await undo(context, {
+    const report = await perform(context, {
+      kind: 'undo',
       txid: args[0] ?? null,
       dryRun: options.dryRun ?? false,
       lockTimeout: options.lockTimeout ?? defaultRequest.lockTimeout,

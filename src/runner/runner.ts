@@ -1,0 +1,259 @@
+import { SyncError } from '../core/errors.ts';
+import { isEditorFile } from '../core/editor-files.ts';
+import type { Manifest } from '../core/manifest.ts';
+import { OWN_PREFIX } from '../core/safe-path.ts';
+import { type Lock, lockHolder, tryLock } from '../state/lock.ts';
+import { type Clock, systemClock } from '../watch/clock.ts';
+import { operations } from '../git/busy.ts';
+import type { Context } from './context.ts';
+import { createEvents, type Events } from './events.ts';
+import { createGate, type Gate } from './gate.ts';
+import { createHandlers } from './handlers.ts';
+import { hookRequest, type HookResult, hookResult } from './hook.ts';
+import { type Live, startLive } from './live.ts';
+import { createMetrics } from './metrics.ts';
+import type { OpenOptions } from './open-context.ts';
+import { packageVersion } from './package-version.ts';
+import { readPause } from './pause.ts';
+import { type Apply, createQueue, type Queue } from './queue.ts';
+import type { Report } from './report.ts';
+import { defaultRequest, type Request } from './request.ts';
+import { run } from './run.ts';
+import { startServer } from './server.ts';
+import { socketAddress, type Surroundings } from './socket-path.ts';
+import { performTask, type Task } from './task.ts';
+import { keepContextWarm, type WarmContext } from './warm-context.ts';
+
+export interface RunnerOptions extends OpenOptions {
+  /** What decides where the socket goes. */
+  surroundings: Surroundings;
+  /** Who the runner is, for those who find it: `watch`, `hold`. */
+  command: string;
+  /** Whether it watches files. A runner that does not only serves others. */
+  live: boolean;
+  /** In milliseconds, between two looks for changed rows; null does not look for them. */
+  rows: number | null;
+  /** In milliseconds; see `createSettle`. */
+  quiet?: number;
+  clock?: Clock;
+  /** A listener of the event stream threw. */
+  onListenerError?: (error: unknown) => void;
+}
+
+export interface Runner {
+  readonly address: string;
+  readonly events: Events;
+  readonly gate: Gate;
+  readonly queue: Queue<Answer>;
+  /** Resolves when somebody has asked it to leave. */
+  readonly asked: Promise<string>;
+  /** What `status` tells of it. */
+  status(): Promise<RunnerStatus>;
+  /** Finishes the batch in hand and leaves no socket; then the lock is free. */
+  close(): Promise<void>;
+}
+
+/** What a batch answers: a report, or to a hook what it means for git. */
+export type Answer = Report | HookResult;
+
+export interface RunnerStatus {
+  pid: number;
+  version: string;
+  command: string;
+  since: number;
+  queue: ReturnType<Queue<Answer>['status']>;
+  gate: { closed: ReturnType<Gate['reasons']>; past: ReturnType<Gate['past']> };
+  figures: ReturnType<ReturnType<typeof createMetrics>['figures']>;
+  events: ReturnType<Events['history']>;
+}
+
+/**
+ * Becomes the one runner of this working tree: takes the lock, then the socket, then watches.
+ *
+ * @throws {SyncError} `LOCKED` if somebody else is; and whatever keeps a context from being opened
+ */
+export async function startRunner(options: RunnerOptions): Promise<Runner> {
+  const clock = options.clock ?? systemClock;
+  const warm = keepContextWarm(options, () => clock.now());
+  let lock: Lock | null = null;
+  try {
+    const { repository, state } = await warm.take();
+    lock = await tryLock(state.folder, { holder: { command: options.command } });
+    if (!lock) throw await alreadyRunning(state.folder);
+    return await assemble(options, clock, warm, lock, { ...repository, stateFolder: state.folder });
+  } catch (error) {
+    await warm.close();
+    await lock?.release();
+    throw error;
+  }
+}
+
+async function assemble(
+  options: RunnerOptions,
+  clock: Clock,
+  warm: WarmContext,
+  lock: Lock,
+  tree: { top: string; gitDir: string; stateFolder: string },
+): Promise<Runner> {
+  const { stateFolder, gitDir } = tree;
+  const version = await packageVersion();
+  const since = clock.wall();
+  const events = createEvents({ clock, onListenerError: options.onListenerError ?? (() => {}) });
+  const metrics = createMetrics({ clock, events });
+  const gate = createGate({
+    clock,
+    busy: async () => (await operations(tree)).map(({ operation }) => operation),
+    paused: () => readPause(stateFolder),
+  });
+  let live: Live | null = null;
+  const queue = createQueue<Answer>({
+    apply: (manifest, call) => applyManifest({ warm, gate, events, unsettled: () => live?.unsettled() ?? [] }, manifest, call),
+    gate,
+    clock,
+    events,
+    figures,
+  });
+  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
+  const status = async (): Promise<RunnerStatus> => ({
+    pid: process.pid,
+    version,
+    command: options.command,
+    since,
+    queue: queue.status(),
+    gate: { closed: gate.reasons(), past: gate.past() },
+    figures: metrics.figures(),
+    events: events.history(),
+  });
+  const handlers = createHandlers({ queue, gate, events, clock, stateFolder, status, leave: ask });
+  const address = await socketAddress(gitDir, options.surroundings);
+  const server = await startServer({ lock, stateFolder, address, version, handlers });
+  const stopRows = options.rows === null ? () => {} : lookForRows(clock, options.rows, queue);
+  if (options.live) {
+    const { config } = await warm.take();
+    const quiet = options.quiet === undefined ? {} : { quiet: options.quiet };
+    live = await startLive({
+      folder: tree.top,
+      root: config.root,
+      gitDir,
+      stateFolder,
+      ignored: (name) => isEditorFile(name) || name.startsWith(OWN_PREFIX),
+      clock,
+      gate,
+      queue,
+      events,
+      ...quiet,
+    });
+  }
+  return {
+    address,
+    events,
+    gate,
+    queue,
+    asked,
+    status,
+    async close() {
+      stopRows();
+      await live?.close();
+      await queue.close();
+      await server.close();
+      gate.close();
+      metrics.close();
+      await warm.close();
+      await lock.release();
+    },
+  };
+}
+
+interface Parts {
+  warm: WarmContext;
+  gate: Gate;
+  events: Events;
+  /** Files that are being written right now; they follow by themselves. */
+  unsettled(): string[];
+}
+
+/** Does what a manifest asks for, with the code that a typed command runs without a runner. */
+async function applyManifest({ warm, gate, events, unsettled }: Parts, manifest: Manifest, call: Parameters<Apply<Answer>>[1]): Promise<Answer> {
+  try {
+    const opened = await warm.take();
+    const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
+    let answer: Answer;
+    if (manifest.source === 'hook') {
+      const { args = [], indexFile = null } = (call.options ?? {}) as { args?: string[]; indexFile?: string | null };
+      const hookCall = { hook: manifest.hook ?? '', args, indexFile };
+      const request = await hookRequest(context, hookCall);
+      if ('exit' in request) return request;
+      const report = await run(context, request);
+      tellConflicts(events, report);
+      return { ...hookResult(report, hookCall, context.config), report };
+    }
+    if (manifest.source === 'watcher') answer = await run(context, watchRequest(manifest, unsettled()));
+    else {
+      // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
+      const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
+      try {
+        answer = await performTask(context, call.options as Task);
+      } finally {
+        release();
+      }
+    }
+    tellConflicts(events, answer);
+    return answer;
+  } catch (error) {
+    await warm.spoil();
+    throw error;
+  }
+}
+
+function passing(gate: Gate, { pass, signal }: Parameters<Apply<Answer>>[1]): Context['gate'] {
+  return {
+    waitOpen: () => gate.waitOpen(pass, signal),
+    mark() {
+      const mark = gate.mark(pass);
+      return () => gate.stayedOpen(mark);
+    },
+  };
+}
+
+function watchRequest(manifest: Manifest, unsettled: string[]): Request {
+  const refusal = { code: 'UNSETTLED' as const, message: 'The file is being written' };
+  return {
+    ...defaultRequest,
+    command: 'watch',
+    direction: manifest.direction,
+    source: 'watcher',
+    paths: manifest.entries?.map(({ path }) => path) ?? null,
+    leave: manifest.entries === null ? new Map(unsettled.map((path) => [path, refusal])) : new Map(),
+  };
+}
+
+/** Rows send no notification: they are looked at every so often. */
+function lookForRows(clock: Clock, every: number, queue: Queue<Answer>): () => void {
+  let cancel = (): void => {};
+  const again = (): void => {
+    cancel = clock.after(every, () => {
+      const manifest: Manifest = { id: '', source: 'watcher', direction: 'sync', oldHead: null, newHead: null, entries: null };
+      const { report } = queue.submit(manifest);
+      report.then(again, again);
+    });
+  };
+  again();
+  return () => cancel();
+}
+
+function tellConflicts(events: Events, report: Report): void {
+  for (const { path, mapping } of report.conflicts) events.emit({ type: 'conflict', path, mapping });
+}
+
+function figures(answer: Answer) {
+  const report = 'exit' in answer ? answer.report : answer;
+  if (!report) return { txid: null, items: 0, conflicts: 0, skipped: 0, ms: 0 };
+  const items = [...Object.values(report.files), ...Object.values(report.rows)].reduce((sum, n) => sum + n, 0);
+  return { txid: report.txid, items, conflicts: report.conflicts.length, skipped: report.skipped.length, ms: report.ms };
+}
+
+async function alreadyRunning(folder: string): Promise<SyncError> {
+  const holder = await lockHolder(folder);
+  const who = holder?.pid ? `process ${holder.pid} (${holder.command ?? 'sync-run'})` : 'another process';
+  return new SyncError('LOCKED', `This working tree has a runner already: ${who}`, { hint: 'See it: npx sync-run status' });
+}
