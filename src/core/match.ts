@@ -146,9 +146,14 @@ function toItem(draft: Draft, mapping: Mapping, factsOf: (path: string) => ItemF
     base,
     file: file && { seen: file.seen, text: file.text, key: file.key },
     row: row && { seen: row.seen, text: row.text, path: row.path ?? '' },
-    skip: row?.refusal ?? file?.refusal ?? null,
+    skip: row?.refusal ?? (misplaced(draft) ? file?.refusal : null) ?? null,
     facts: factsOf(path),
   };
+}
+
+/** A file that is where the base has it belongs to its item, even if that path stands for no row any more (a retitled lookup). */
+function misplaced({ base, file }: Draft): boolean {
+  return file?.seen.path !== base?.path;
 }
 
 /** Things that can each be taken once. */

@@ -155,6 +155,7 @@ function carryAddition(decision: Decision, policy: Policy, winner: Side, loser: 
   const refusal = forbidden(item, to);
   if (refusal) return { ...decision, skip: refusal };
   if (to === 'file') return { ...decision, file: { kind: 'write', path: item.row?.path ?? decision.path, text: 'row' }, loser };
+  if (!item.file?.key) return { ...decision, skip: { code: 'WRONG_PATH', message: `The name "${decision.path}" stands for no possible row` } };
   if (!item.base && item.facts.inherited !== null && item.facts.inherited === item.file?.text) {
     return { ...decision, skip: { code: 'INHERITED', message: 'The file equals the text it would inherit' } };
   }
@@ -168,7 +169,8 @@ function carryChanges(decision: Decision, policy: Policy, winner: Side, loser: S
   const disputed = policy.settle !== null || compare(textsOf(item)) === 'conflict' || matches(item.facts.openConflict, item);
   const textFrom = item.file?.text === item.row?.text ? null : disputed ? winner : ahead(compare(textsOf(item)));
   const name = compareNames(item);
-  const nameFrom = name === 'conflict' ? winner : ahead(name);
+  const onlyName = textFrom === null && sides.filePath !== sides.rowPath;
+  const nameFrom = name === 'conflict' || (policy.settle && onlyName) ? winner : ahead(name);
   const toFile = (textFrom === 'row' || nameFrom === 'row') && writes(policy.direction, 'file');
   const toRow = (textFrom === 'file' || nameFrom === 'file') && writes(policy.direction, 'row');
   let result: Decision = { ...decision, loser };

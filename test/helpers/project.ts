@@ -193,8 +193,8 @@ export function projectOf(repo: ScratchRepository, db: Database): Project {
     async configure(config) {
       await repo.write('sync-run.config.json', JSON.stringify(config, null, 2));
       const repository = await openRepository(repo.path, env);
-      const state = await openState(repository.statePath, { mode: 'write' });
       const loaded = await loadConfig(repository.top, presets);
+      const state = await openState(repository.statePath, { mode: 'write' });
       await state.trust(loaded.digest, loaded.canonical, Date.now());
       await state.close();
     },

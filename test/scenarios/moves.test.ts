@@ -1,0 +1,345 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { useMariadb } from '../helpers/mariadb.ts';
+import { createForum, createProject, done, exitOf, forumConfig, nothing, pagesConfig, type Engine, type Project } from '../helpers/project.ts';
+import { addPages, assertQuiet, at, bodies, conflicts, rowOf, setBody, skips } from '../helpers/scenario.ts';
+
+useMariadb();
+
+const MINE = 'db/template_sets/Default Templates';
+const isThere = async (project: Project, path: string) => (await readdir(join(project.repo.path, path)).catch(() => null)) !== null;
+
+async function forum(t: TestContext, engine: Engine = 'sqlite'): Promise<Project> {
+  const project = await createProject(t, { engine, setUp: createForum, config: forumConfig });
+  await project.run('sync');
+  await project.repo.commit('Export');
+  return project;
+}
+
+async function pages(t: TestContext, texts: Record<string, string> = { home: 'home text', about: 'about text', news: 'news text' }, engine: Engine = 'sqlite') {
+  const project = await createProject(t, { engine });
+  await addPages(project.db, texts);
+  await project.run('sync');
+  await project.repo.commit('Export');
+  return project;
+}
+
+describe('a template set', () => {
+  it('retitled in the database moves its folder, with an edit made there, and deletes nothing', async (t) => {
+    for (const engine of ['sqlite', 'myisam'] as const) {
+      const project = await forum(t, engine);
+      const rows = await project.db.sql('SELECT tid, title, template, sid FROM mybb_templates ORDER BY tid');
+      await project.db.sql("UPDATE mybb_templatesets SET title = 'Spring / 2026' WHERE sid = 1");
+      await project.write(`${MINE}/header/header.html`, 'edited meanwhile');
+      const report = await project.run('sync');
+      assert.deepEqual(done(report), {
+        files: { written: 0, deleted: 0, renamed: 2 }, rows: { ...nothing.rows, written: 1 }, adopted: 0, conflicts: [],
+      }, engine);
+      assert.equal(exitOf(report), 0);
+      const now = 'db/template_sets/Spring %2F 2026';
+      assert.equal(await project.read(`${now}/header/header.html`), 'edited meanwhile');
+      assert.equal(await project.read(`${now}/index/index_boardstats.html`), '<p>my stats</p>');
+      assert.equal(await isThere(project, MINE), false, 'the empty folder is gone');
+      assert.deepEqual(
+        await project.db.sql('SELECT tid, title, template, sid FROM mybb_templates ORDER BY tid'),
+        rows.map((row) => (Number(row.tid) === 4 ? { ...row, template: 'edited meanwhile' } : row)),
+      );
+      await assertQuiet(project);
+    }
+  });
+
+  it('retitled is only reported by an import, and moved by an export', async (t) => {
+    const project = await forum(t);
+    await project.db.sql("UPDATE mybb_templatesets SET title = 'Spring' WHERE sid = 1");
+    const imported = await project.run('import');
+    assert.deepEqual([done(imported), imported.ahead], [{ ...nothing, adopted: 0, conflicts: [] }, { files: 0, rows: 2 }]);
+    assert.deepEqual((await project.status()).rows.map(({ path, change, from }) => [path, change, from]).length, 2);
+    const exported = await project.run('export');
+    assert.deepEqual(exported.files, { written: 0, deleted: 0, renamed: 2 });
+    await assertQuiet(project);
+  });
+
+  it('whose titles swap swaps its files', async (t) => {
+    const project = await forum(t);
+    await project.db.sql("INSERT INTO mybb_templatesets (sid, title) VALUES (2, 'Winter')");
+    await project.db.sql("INSERT INTO mybb_templates (title, template, sid) VALUES ('header', 'winter header', 2)");
+    await project.run('sync');
+    await project.db.sql("UPDATE mybb_templatesets SET title = CASE sid WHEN 1 THEN 'Winter' ELSE 'Default Templates' END");
+    const report = await project.run('sync');
+    assert.equal(exitOf(report), 0, JSON.stringify(report.skipped));
+    assert.equal(report.rows.written + report.rows.deleted + report.rows.inserted, 0);
+    assert.equal(await project.read(`${MINE}/header/header.html`), 'winter header');
+    assert.equal(await project.read('db/template_sets/Winter/header/header.html'), '<header>mine</header>\n');
+    assert.equal(await project.read('db/template_sets/Winter/index/index_boardstats.html'), '<p>my stats</p>');
+    await assertQuiet(project);
+    const undone = await project.undo();
+    assert.deepEqual(undone.conflicts, []);
+    assert.equal(await project.read(`${MINE}/header/header.html`), '<header>mine</header>\n');
+    assert.equal(await project.read('db/template_sets/Winter/header/header.html'), 'winter header');
+  });
+
+  it('that disappears leaves its rows by policy and deletes no file; when it is back, all is in sync', async (t) => {
+    const project = await forum(t);
+    const before = await project.files();
+    await project.db.sql('DELETE FROM mybb_templatesets WHERE sid = 1');
+    for (const direction of ['export', 'import', 'sync'] as const) {
+      const report = await project.run(direction);
+      assert.deepEqual(done(report), { ...nothing, adopted: 0, conflicts: [] }, direction);
+      assert.equal(report.skipped.filter(({ code }) => code === 'ORPHANED').length, 2);
+    }
+    assert.deepEqual(await project.files(), before);
+    assert.equal((await project.db.sql('SELECT tid FROM mybb_templates')).length, 6);
+    await project.db.sql("INSERT INTO mybb_templatesets (sid, title) VALUES (1, 'Default Templates')");
+    await assertQuiet(project);
+  });
+
+  it('with the title of another one is refused by name, until one is retitled', async (t) => {
+    const project = await forum(t);
+    const before = await project.files();
+    await project.db.sql("INSERT INTO mybb_templatesets (sid, title) VALUES (2, 'Default Templates')");
+    await project.db.sql("INSERT INTO mybb_templates (title, template, sid) VALUES ('header', 'the other one', 2)");
+    const report = await project.run('sync');
+    assert.equal(exitOf(report), 1);
+    assert.deepEqual(done(report), { ...nothing, adopted: 0, conflicts: [] });
+    const ambiguous = report.skipped.filter(({ code }) => code === 'AMBIGUOUS_LOOKUP');
+    assert.ok(ambiguous.length >= 3 && ambiguous.every(({ message }) => /name of sid [12] twice|title "Default Templates" twice/.test(message)), JSON.stringify(ambiguous));
+    assert.deepEqual(await project.files(), before);
+    await project.db.sql("UPDATE mybb_templatesets SET title = 'Other' WHERE sid = 2");
+    const mended = await project.run('sync');
+    assert.deepEqual([exitOf(mended), mended.files.written], [0, 1]);
+    assert.equal(await project.read('db/template_sets/Other/header/header.html'), 'the other one');
+  });
+
+  it('may have a title that is no folder name', async (t) => {
+    const project = await forum(t);
+    for (const [title, folder] of [['..', '%2E%2E'], ['a/../b', 'a%2F..%2Fb'], ['dot.', 'dot%2E'], ['aux', '%61ux'], ['.git', '%2Egit'], ['.Git. ', '%2EGit.%20']] as const) {
+      await project.db.sql('UPDATE mybb_templatesets SET title = ? WHERE sid = 1', [title]);
+      const report = await project.run('sync');
+      assert.equal(exitOf(report), 0, `${title}: ${JSON.stringify(report.skipped)}`);
+      assert.equal(await project.read(`db/template_sets/${folder}/header/header.html`), '<header>mine</header>\n');
+      await assertQuiet(project);
+    }
+  });
+});
+
+describe('a changed configuration', () => {
+  const [mapping] = pagesConfig.mappings;
+  const changed = (over: object, root = 'db') => ({ root, mappings: [{ ...mapping, ...over }] });
+
+  for (const [what, config, to] of [
+    ['path', changed({ path: 'texts/{lang}-{slug}.txt' }), 'db/texts/en-home.txt'],
+    ['root', changed({}, 'content/rows'), 'content/rows/pages/en/home.html'],
+    ['path and root', changed({ path: '{slug}.{lang}.md' }, 'web'), 'web/home.en.md'],
+  ] as const) {
+    it(`with another ${what} moves the files, as renames with their edits, and writes no row but for those`, async (t) => {
+      const project = await pages(t);
+      const rows = await project.db.sql('SELECT * FROM pages');
+      await project.write(at('home'), 'edited before the move');
+      await project.configure(config);
+      const report = await project.run('sync');
+      assert.deepEqual(done(report), { files: { written: 0, deleted: 0, renamed: 3 }, rows: { ...nothing.rows, written: 1 }, adopted: 0, conflicts: [] });
+      assert.equal(await project.read(to), 'edited before the move');
+      assert.equal(await isThere(project, 'db/pages'), false);
+      assert.deepEqual((await project.db.sql('SELECT id, note FROM pages')), rows.map(({ id, note }) => ({ id, note })));
+      assert.equal((await project.run('sync')).unchanged, 3);
+      // And back again.
+      await project.configure(pagesConfig);
+      assert.deepEqual((await project.run('sync')).files, { written: 0, deleted: 0, renamed: 3 });
+      await assertQuiet(project);
+    });
+  }
+
+  it('deletes nothing, whatever else changes', async (t) => {
+    for (const [what, config] of [
+      ['name', changed({ name: 'texts' })],
+      ['where', changed({ where: { type: 'article' } })],
+      ['where gone', changed({ where: {} })],
+      ['exclude', changed({ exclude: ['**'] })],
+      ['newlines', changed({ newlines: 'lf' })],
+      ['table', changed({ table: 'other', where: {} })],
+      ['content', changed({ content: 'note' })],
+      ['a mapping less', { root: 'db', mappings: [{ ...mapping, name: 'others', table: 'other', where: {} }] }],
+    ] as const) {
+      const project = await pages(t);
+      await project.db.sql("CREATE TABLE other (id INTEGER PRIMARY KEY, type TEXT, lang TEXT NOT NULL, slug TEXT NOT NULL, body TEXT, note TEXT, updated_at INT DEFAULT 0)");
+      await project.db.sql("INSERT INTO other (lang, slug, body) VALUES ('en', 'home', 'another home')");
+      await project.configure(config);
+      for (const direction of ['export', 'import', 'sync'] as const) {
+        const report = await project.run(direction, { allowMassChange: true });
+        assert.deepEqual([report.files.deleted, report.rows.deleted], [0, 0], `${what}: ${direction}`);
+      }
+      for (const slug of ['home', 'about', 'news']) assert.equal(await project.read(at(slug)), `${slug} text`, what);
+      const rows = await project.db.sql("SELECT slug, body FROM pages WHERE type = 'page' ORDER BY id");
+      assert.deepEqual(rows.map(({ body }) => body), ['home text', 'about text', 'news text'], what);
+      await project.configure(pagesConfig);
+      const back = await project.run('sync', { allowMassChange: true });
+      assert.deepEqual([back.files.deleted, back.rows.deleted], [0, 0], `${what}: back again`);
+    }
+  });
+
+  it('that changes nothing about an item still lets its deletion through', async (t) => {
+    const project = await pages(t);
+    await project.configure(changed({ where: {} }));
+    await project.run('sync');
+    await project.repo.remove(at('home'));
+    const report = await project.run('sync');
+    assert.deepEqual([report.rows.deleted, report.files.written], [1, 0], 'deleted by hand after the change, so it is a deletion');
+  });
+
+  it('that excludes where a row or file moved to deletes neither', async (t) => {
+    const project = await pages(t);
+    await project.configure(changed({ exclude: ['pages/en/draft-*'] }));
+    await project.run('sync');
+    await project.db.sql("UPDATE pages SET slug = 'draft-home' WHERE slug = 'home'");
+    const report = await project.run('sync');
+    assert.equal(report.files.deleted, 0);
+    assert.equal(await project.read(at('home')), 'home text');
+    assert.equal((await rowOf(project.db, 'draft-home'))?.body, 'home text');
+  });
+});
+
+describe('a renamed file', () => {
+  it('moves its row, whatever moved it', async (t) => {
+    for (const how of ['mv', 'git mv', 'git mv, committed', 'git mv, committed long ago', 'git mv and an edit'] as const) {
+      const project = await pages(t);
+      const before = await rowOf(project.db, 'home');
+      if (how === 'mv') await project.repo.move(at('home'), at('start'));
+      else await project.repo.git('mv', at('home'), at('start'));
+      if (how.includes('committed')) await project.repo.commit('Rename');
+      if (how.includes('long ago')) {
+        await project.write(at('about'), 'more');
+        await project.repo.commit('More');
+      }
+      if (how.includes('edit')) await project.write(at('start'), 'home text, and more of it');
+      const report = await project.run('sync');
+      assert.equal(exitOf(report), 0, how);
+      assert.deepEqual([report.rows.renamed, report.rows.inserted, report.rows.deleted], [1, 0, 0], how);
+      const after = await rowOf(project.db, 'start');
+      assert.deepEqual([after?.id, after?.note], [before?.id, before?.note], how);
+      assert.equal(after?.body, how.includes('edit') ? 'home text, and more of it' : 'home text');
+      await assertQuiet(project);
+    }
+  });
+
+  it('into another folder changes the key column the folder stands for', async (t) => {
+    const project = await pages(t);
+    await project.repo.move('db/pages/en', 'db/pages/de');
+    const report = await project.run('sync');
+    assert.deepEqual(report.rows, { ...nothing.rows, renamed: 3 });
+    assert.deepEqual(await project.db.sql('SELECT DISTINCT lang FROM pages'), [{ lang: 'de' }]);
+    assert.equal((await rowOf(project.db, 'home'))?.id, 1);
+    await assertQuiet(project);
+  });
+
+  it('and an edited row are both carried over', async (t) => {
+    const project = await pages(t);
+    await project.repo.move(at('home'), at('start'));
+    await setBody(project.db, 'home', 'edited in the panel');
+    const dry = await project.run('sync', { dryRun: true });
+    const report = await project.run('sync');
+    assert.deepEqual(done(report), done(dry));
+    assert.equal(await project.read(at('start')), 'edited in the panel');
+    assert.deepEqual([(await rowOf(project.db, 'start'))?.id, (await rowOf(project.db, 'start'))?.body], [1, 'edited in the panel']);
+    assert.deepEqual(Object.keys(await project.files()).includes(at('home')), false);
+    await assertQuiet(project);
+  });
+
+  it('and a row renamed otherwise are a conflict, and each side can win', async (t) => {
+    for (const how of ['file', 'row'] as const) {
+      const project = await pages(t);
+      await project.repo.move(at('home'), at('start'));
+      await project.db.sql("UPDATE pages SET slug = 'index' WHERE slug = 'home'");
+      assert.equal(conflicts(await project.run('sync')).length, 1);
+      assert.deepEqual([await project.read(at('start')), (await rowOf(project.db, 'index'))?.body], ['home text', 'home text']);
+      const settled = await project.resolve(how, at('start'));
+      assert.equal(exitOf(settled), 0);
+      const winner = how === 'file' ? 'start' : 'index';
+      assert.equal(await project.read(at(winner)), 'home text');
+      assert.equal((await rowOf(project.db, winner))?.id, 1);
+      assert.equal(Object.keys(await project.files()).length, 3);
+      await assertQuiet(project);
+    }
+  });
+
+  it('over another item replaces that one: its row goes into the history, the other keeps its id', async (t) => {
+    const project = await pages(t);
+    await project.repo.move(at('home'), at('about'));
+    const report = await project.run('sync');
+    assert.equal(exitOf(report), 0);
+    assert.deepEqual(await bodies(project.db), { about: 'home text', news: 'news text' });
+    assert.equal(await project.show(report.txid ?? '', at('about'), { before: true, side: 'row' }), 'about text');
+    await assertQuiet(project);
+    assert.deepEqual((await project.undo()).conflicts, []);
+    assert.deepEqual(await bodies(project.db), { home: 'home text', about: 'about text', news: 'news text' });
+  });
+
+  it('swapped, rotated or moved along a chain ends with each text under its new name', async (t) => {
+    for (const [moves, expected] of [
+      [[['home', 'x'], ['about', 'home'], ['x', 'about']], { home: 'about text', about: 'home text', news: 'news text' }],
+      [[['home', 'x'], ['about', 'home'], ['news', 'about'], ['x', 'news']], { home: 'about text', about: 'news text', news: 'home text' }],
+      [[['news', 'old'], ['about', 'news'], ['home', 'about']], { about: 'home text', news: 'about text', old: 'news text' }],
+    ] as const) {
+      for (const staged of [false, true]) {
+        const project = await pages(t);
+        for (const [from, to] of moves) await project.repo.move(at(from), at(to));
+        if (staged) await project.repo.git('add', '--all');
+        const report = await project.run('sync');
+        assert.equal(exitOf(report), 0);
+        assert.deepEqual(Object.entries(await bodies(project.db)).toSorted(), Object.entries(expected).toSorted());
+        await assertQuiet(project);
+        assert.deepEqual((await project.undo()).conflicts, []);
+        assert.deepEqual(await bodies(project.db), { home: 'home text', about: 'about text', news: 'news text' });
+      }
+    }
+  });
+
+  it('but for case moves its row, and back', async (t) => {
+    for (const engine of ['sqlite', 'innodb'] as const) {
+      const project = await pages(t, { home: 'home text', about: 'about text' }, engine);
+      await project.repo.git('mv', at('home'), at('Home'));
+      const report = await project.run('sync');
+      assert.deepEqual([exitOf(report), report.rows], [0, { ...nothing.rows, renamed: 1 }]);
+      assert.deepEqual((await project.db.sql('SELECT id, slug FROM pages ORDER BY id')).map(({ id, slug }) => [Number(id), slug]), [[1, 'Home'], [2, 'about']]);
+      await assertQuiet(project);
+      await project.db.sql("UPDATE pages SET slug = 'HOME' WHERE id = 1");
+      const back = await project.run('sync');
+      assert.deepEqual([exitOf(back), back.files], [0, { written: 0, deleted: 0, renamed: 1 }]);
+      assert.deepEqual(Object.keys(await project.files()).toSorted(), [at('HOME'), at('about')]);
+      await assertQuiet(project);
+    }
+  });
+});
+
+describe('renamed rows', () => {
+  it('that swap their keys swap their files, and the file side can undo it with resolve', async (t) => {
+    for (const engine of ['sqlite', 'innodb', 'myisam'] as const) {
+      const project = await pages(t, undefined, engine);
+      await project.db.sql('CREATE UNIQUE INDEX by_key ON pages (lang, slug)');
+      for (const [from, to] of [['home', 'x'], ['about', 'home'], ['x', 'about']]) await project.db.sql('UPDATE pages SET slug = ? WHERE slug = ?', [to!, from!]);
+      const report = await project.run('sync');
+      assert.deepEqual([exitOf(report), report.files], [0, { written: 0, deleted: 0, renamed: 2 }]);
+      assert.equal(await project.read(at('home')), 'about text');
+      await assertQuiet(project);
+      for (const [from, to] of [['home', 'x'], ['about', 'home'], ['x', 'about']]) await project.db.sql('UPDATE pages SET slug = ? WHERE slug = ?', [to!, from!]);
+      const settled = await project.resolve('file', 'db');
+      assert.equal(exitOf(settled), 0, JSON.stringify(settled.skipped));
+      assert.deepEqual([(await rowOf(project.db, 'home'))?.id, (await rowOf(project.db, 'about'))?.id], [2, 1], engine);
+      assert.equal(await project.read(at('home')), 'about text');
+      await assertQuiet(project);
+    }
+  });
+
+  it('onto a file that is nobody\'s row yet wait for a person', async (t) => {
+    const project = await pages(t);
+    await project.write(at('start'), 'a page of its own');
+    await project.db.sql("UPDATE pages SET slug = 'start' WHERE slug = 'home'");
+    const report = await project.run('sync');
+    assert.equal(exitOf(report), 1, JSON.stringify([report.skipped, report.conflicts, report.changes]));
+    assert.equal(await project.read(at('start')), 'a page of its own');
+    assert.equal(await project.read(at('home')), 'home text');
+    assert.equal((await rowOf(project.db, 'start'))?.body, 'home text');
+    assert.ok(Object.values(skips(report)).includes('OCCUPIED'));
+  });
+});
