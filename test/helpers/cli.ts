@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export interface CliRun {
-  /** Null where a signal ended it. */
-  code: number | null;
+  /** As a shell counts: 128 and the number of the signal where one ended it. Deno as the parent cannot tell the two apart. */
+  code: number;
   stdout: string;
   stderr: string;
   /** Standard output as the bytes it is. */
@@ -14,8 +15,8 @@ export interface CliOptions {
   cwd: string;
   /** Replaces the environment; a scratch repository has one. */
   env: Readonly<Record<string, string>>;
-  /** Standard input; without it there is none. */
-  input?: string;
+  /** Standard input; without it there is none, and with null it stays open. */
+  input?: string | null;
   /** Told once the process runs, e.g. to send it signals. */
   started?: (child: ChildProcess) => void;
 }
@@ -44,12 +45,13 @@ export function runProgram(program: string, args: readonly string[], { cwd, env,
     child.stdout!.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr!.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', reject);
-    child.on('close', (code) => {
+    child.on('close', (ended, signal) => {
+      const code = ended ?? 128 + constants.signals[signal!];
       const bytes = Buffer.concat(out);
       resolve({ code, bytes, stdout: bytes.toString('utf8'), stderr: Buffer.concat(err).toString('utf8') });
     });
     child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
+    if (typeof input === 'string') child.stdin?.end(input);
     started?.(child);
   });
 }
