@@ -34,7 +34,7 @@ export function createStage(scratch: Scratch, style: Style, say: (line: string) 
     },
     async git(...args) {
       const { code, output } = await scratch.git(...args);
-      show('git', args, code === 0 ? '' : output);
+      show('git', args, output);
       if (code !== 0) throw new StepFailed(`"git ${args.join(' ')}" ended with exit code ${code}`);
     },
     expect(what, actual, wanted) {
