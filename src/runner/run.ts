@@ -16,6 +16,7 @@ import { gather } from './material.ts';
 import { joinFileChanges, newTxid, toOperation } from './operations.ts';
 import { guardMassChange, itemId, planBatch } from './plan-batch.ts';
 import { recover } from './recovery.ts';
+import { takeNarrowSnapshot } from './narrow-snapshot.ts';
 import { emptyReport, type Report } from './report.ts';
 import { describe } from './describe.ts';
 import type { Request } from './request.ts';
@@ -25,6 +26,9 @@ import { checkTarget, prepareTarget, rememberTarget } from './target.ts';
 import { Refusals, Unstable } from './unstable.ts';
 
 const MAX_ATTEMPTS = 5;
+
+/** Above this many paths a look at everything is about as quick. */
+const NARROW_MAX = 50;
 
 /**
  * Runs one request as one batch: takes the lock, ends an unfinished batch first, plans, applies, verifies.
@@ -79,16 +83,23 @@ export async function runLocked(context: Context, request: Request): Promise<Rep
   }
 }
 
+/** Saved files are looked at by themselves; everything else needs a look at everything. */
+async function look(context: Context, request: Request): Promise<Snapshot> {
+  const few = request.source === 'watcher' && request.paths !== null && request.paths.length <= NARROW_MAX;
+  const narrow = few && request.paths ? await takeNarrowSnapshot(context, request.paths) : null;
+  return narrow ?? takeSnapshot(context, request.indexFile);
+}
+
 /** Whether git moved HEAD or the index since this call, or is at it now. Under a hook git waits for us. */
 async function watchGit(context: Context, request: Request): Promise<() => Promise<boolean>> {
   const { repository } = context;
   if (request.byGit) return async () => true;
   if (!request.dryRun) await waitForLocks(repository, { timeoutMs: request.lockTimeout, signal: context.signal });
   await context.gate?.waitOpen();
-  const undisturbed = context.gate?.mark();
+  // The gate sees all that these two looks at git see, and what lies between them.
+  if (context.gate) return context.gate.mark();
   const before = await fingerprint(repository);
   return async () => {
-    if (undisturbed && !(await undisturbed())) return false;
     const locks = (await operations(repository)).some(({ operation }) => operation === 'index.lock' || operation === 'HEAD.lock');
     return !locks && (await fingerprint(repository)) === before;
   };
@@ -106,7 +117,7 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   await checkTarget(context);
   const still = await watchGit(context, request);
   context.progress({ step: 'scan', done: 0, total: 0 });
-  const snapshot = await takeSnapshot(context, request.indexFile);
+  const snapshot = await look(context, request);
   let decisions = planBatch(snapshot, request, refused);
   await guardMassChange(decisions, snapshot, request);
   const gathered = await gather(context, snapshot, decisions, request);

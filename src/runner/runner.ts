@@ -102,7 +102,7 @@ async function assemble(
   const metrics = createMetrics({ clock, events });
   const gate = createGate({
     clock,
-    busy: async () => (await operations(tree)).map(({ operation }) => operation),
+    busy: async () => (await operations(tree)).map(({ operation }) => operation).filter((operation) => operation !== 'bisect'),
     paused: () => readPause(stateFolder),
   });
   let live: Live | null = null;
@@ -154,12 +154,14 @@ async function assemble(
     async close() {
       stopRows();
       await live?.close();
-      await queue.close();
-      await server.close();
+      // Once the socket is gone, and before whoever asked is told: then the next one can take the lock at once.
+      await server.close(async () => {
+        await queue.close();
+        await warm.close();
+        await lock.release();
+      });
       gate.close();
       metrics.close();
-      await warm.close();
-      await lock.release();
     },
   };
 }

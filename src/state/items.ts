@@ -30,10 +30,12 @@ export async function applyItems(completion: Pick<Completion, 'set' | 'drop' | '
   return lists.flat();
 }
 
-export async function readBase(db: Connection): Promise<BaseEntry[]> {
+/** Everything, or what is at these paths. */
+export async function readBase(db: Connection, paths: readonly string[] | null = null): Promise<BaseEntry[]> {
   const rows = await db.all<{ json: string }>(
     `SELECT json_group_array(json_array(mapping, pk, json(key), path, fingerprint, text, file, row)) AS json
-      FROM base GROUP BY n / 1000`,
+      FROM base ${paths === null ? '' : 'WHERE path IN (SELECT value FROM json_each(?))'} GROUP BY n / 1000`,
+    paths === null ? [] : [JSON.stringify(paths)],
   );
   type Columns = [string, string, Key, string, string, string, string, string];
   const entries = await decodeChunks<Columns>(

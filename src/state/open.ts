@@ -32,6 +32,7 @@ export async function openState(folder: string, options: OpenStateOptions): Prom
       await db.transaction(metaStatements(values));
     },
     base: () => readBase(db),
+    baseAt: (paths) => readBase(db, paths),
     conflicts: () => readConflicts(db),
     holds: () => readHolds(db),
     tombstones: () => readTombstones(db),

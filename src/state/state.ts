@@ -63,6 +63,8 @@ export interface State {
   meta(): Promise<Record<string, string>>;
   setMeta(values: Record<string, string | null>): Promise<void>;
   base(): Promise<BaseEntry[]>;
+  /** The entries at these paths. */
+  baseAt(paths: readonly string[]): Promise<BaseEntry[]>;
   conflicts(): Promise<OpenConflict[]>;
   holds(): Promise<Hold[]>;
   tombstones(): Promise<Tombstone[]>;
