@@ -17,7 +17,9 @@ export function inKeyOrder(pending: readonly Pending[]): Step[] {
   const deletions = sorted.filter(({ change }) => change.kind === 'delete');
   const renames = sorted.filter(({ change }) => change.kind === 'update' && change.keyBefore);
   const others = sorted.filter(({ change }) => change.kind === 'update' && !change.keyBefore);
-  const insertions = sorted.filter(({ change }) => change.kind === 'insert');
+  const inserts = sorted.filter(({ change }) => change.kind === 'insert');
+  // Rows that bring their primary key come first, before the database gives it to another one.
+  const insertions = [...inserts.filter(({ change }) => change.pk !== null), ...inserts.filter(({ change }) => change.pk === null)];
   const plain = (step: Pending): Step => ({ pending: step, temporaryKey: null });
   return [...deletions.map(plain), ...renameSteps(renames), ...others.map(plain), ...insertions.map(plain)];
 }

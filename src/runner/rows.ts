@@ -60,7 +60,8 @@ export function wrongTarget(): SyncError {
 async function checkUnmoved(session: Session, pending: Pending[]): Promise<void> {
   for (const own of byMapping(pending)) {
     const { shape } = own[0]!.checked;
-    const leaving = new Set(own.filter(({ change }) => change.kind === 'delete' || change.keyBefore).map(({ change }) => change.pk));
+    const deleted = new Set(own.filter(({ change }) => change.kind === 'delete').map(({ change }) => change.pk));
+    const leaving = new Set([...deleted, ...own.filter(({ change }) => change.keyBefore).map(({ change }) => change.pk)]);
     const locked = await session.lock(
       shape,
       own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
@@ -68,7 +69,7 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
     for (const { change } of own) {
       if (change.kind === 'insert') {
         // A restored row takes its old primary key only while that is free.
-        if (change.pk !== null && locked.has(change.pk)) releasePrimaryKey(change, shape.primaryKey);
+        if (change.pk !== null && locked.has(change.pk) && !deleted.has(change.pk)) releasePrimaryKey(change, shape.primaryKey);
       } else {
         const row = locked.get(change.pk ?? '');
         if (!row || row.digest !== change.textBefore || !sameKey(shape.keyColumns, row.key, change.keyBefore ?? change.key)) {
@@ -157,7 +158,10 @@ async function readBack(session: Session, pending: Pending[], refused: ReadonlyM
       shape,
       own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
     );
+    // SQLite gives the primary key of a deleted row to the next one.
+    const taken = new Set(own.filter(({ change }) => change.kind === 'insert').map(({ change }) => change.pk));
     for (const { index, change } of own) {
+      if (change.kind === 'delete' && taken.has(change.pk)) continue;
       const refusal = differs(change, rows.get(change.pk ?? '') ?? null, shape.keyColumns);
       if (refusal) changed.set(index, refusal);
       else change.after = rows.get(change.pk ?? '')?.image ?? null;
