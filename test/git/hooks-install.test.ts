@@ -210,6 +210,14 @@ test('a stub that would do nothing makes the hooks outdated', async () => {
   }
 });
 
+test('a broken stub does not stop a commit', async () => {
+  await install(scratch, { runtime: runtime.path });
+  for (const text of ['(', 'exit 2\n']) {
+    await writeFile(join(scratch.path, '.git/sync-run-hooks/stub.sh'), text);
+    assert.equal((await commitMapped(`${text}\n`)).code, 0);
+  }
+});
+
 test('a script that changes after the plan is not written', async () => {
   const repo = await openRepository(scratch.path, scratch.env);
   const plan = await planHooks(repo, { root: 'db', runtime: runtime.path, entry: scratch.beside('entry.js') });
@@ -289,7 +297,7 @@ function husky(cwd = scratch.path): Promise<{ code: number; stderr: string }> {
 
 test('husky: a block at the end of its scripts, which run first and decide as before', async () => {
   assert.equal((await husky()).code, 0);
-  await scratch.write('.husky/pre-commit', 'echo foreign >&2\ntest ! -e stop');
+  await scratch.write('.husky/pre-commit', 'echo foreign >&2\ntest ! -e stop && true');
   const before = await photograph('.husky');
   const repo = await install(scratch, { runtime: runtime.path });
   const once = await photograph('.husky');

@@ -48,9 +48,10 @@ export function outcome(
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const where = { cwd: options.cwd ?? scratch.path, env: { ...scratch.env, ...options.env } };
   return new Promise((resolve, reject) => {
-    execFile(file, args, where, (error, stdout, stderr) => {
+    const child = execFile(file, args, where, (error, stdout, stderr) => {
       if (error && typeof error.code !== 'number') reject(error);
       else resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });
+    child.stdin?.end();
   });
 }
