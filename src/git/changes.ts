@@ -1,8 +1,7 @@
 import type { ManifestEntry } from '../core/manifest.ts';
-import { head } from './queries.ts';
 import { parseNameStatus } from './name-status.ts';
 import { read, within, type Repository } from './repository.ts';
-import { status, type StatusEntry } from './status.ts';
+import { statusAndHead, type StatusEntry } from './status.ts';
 
 const emptyTree = {
   sha1: '4b825dc642cb6eb9a060e54bf8d69288fbee4904',
@@ -16,14 +15,20 @@ const emptyTree = {
  * can be named that ends up equal to the commit; no changed path that git sees is left out. Ignored files are not seen.
  *
  * @param from the commit; null for none, then every file is `added`
+ * @param now the status, where it is known already
  */
-export async function changesBetween(repo: Repository, from: string | null, root: string): Promise<ManifestEntry[]> {
-  const options = ['--name-status', '-z', '--find-renames', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all'];
-  const tree = from ?? emptyTree[repo.objectFormat];
-  const { stdout } = await read(repo, ['diff', ...options, tree, ...within(root)]);
-  const entries = new Map(parseNameStatus(stdout).map((entry) => [entry.path, entry]));
-  const sameCommit = (await head(repo)) === from;
-  for (const entry of (await status(repo, root)).flatMap(statusEntries)) {
+export async function changesBetween(
+  repo: Repository,
+  from: string | null,
+  root: string,
+  now?: { head: string | null; entries: StatusEntry[] },
+): Promise<ManifestEntry[]> {
+  const status = now ?? (await statusAndHead(repo, root));
+  const sameCommit = status.head === from;
+  // Against HEAD the status says all there is.
+  const differing = sameCommit && from !== null ? [] : await differences(repo, from, root);
+  const entries = new Map(differing.map((entry) => [entry.path, entry]));
+  for (const entry of status.entries.flatMap(statusEntries)) {
     // A staged rename says more than the deletion and the addition that are left once the new file was edited a lot,
     // but only as long as "before" is the same commit for both lists.
     const sharper = sameCommit && entry.change === 'renamed' && entries.get(entry.path)?.change !== 'renamed';
@@ -33,6 +38,12 @@ export async function changesBetween(repo: Repository, from: string | null, root
     else if (known.change === 'deleted' && entry.change === 'added') entries.set(entry.path, { path: entry.path, change: 'changed' });
   }
   return [...entries.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function differences(repo: Repository, from: string | null, root: string): Promise<ManifestEntry[]> {
+  const options = ['--name-status', '-z', '--find-renames', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all'];
+  const { stdout } = await read(repo, ['diff', ...options, from ?? emptyTree[repo.objectFormat], ...within(root)]);
+  return parseNameStatus(stdout);
 }
 
 /** In the order in which they hold: a path deleted from the index and there again untracked is there. */

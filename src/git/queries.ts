@@ -39,12 +39,6 @@ export async function trackedPaths(repo: Repository, root: string, options: { in
   return paths;
 }
 
-/** The paths below `root` that a merge left with a conflict nobody has resolved. */
-export async function unmergedPaths(repo: Repository, root: string): Promise<Set<string>> {
-  const { stdout } = await read(repo, ['ls-files', '-u', '-z', ...within(root)]);
-  return new Set(records(stdout).map(([, path]) => path));
-}
-
 /** The regular files a commit holds below `root`, with the object names of their contents. */
 export async function headPaths(repo: Repository, commit: string, root: string): Promise<Map<string, string>> {
   const { stdout } = await read(repo, ['ls-tree', '-r', '-z', commit, ...within(root)]);

@@ -17,9 +17,24 @@ export interface StatusEntry {
  * @param options.indexFile the index to compare with, absolute, in place of the repository's own
  */
 export async function status(repo: Repository, root: string, options: { indexFile?: string } = {}): Promise<StatusEntry[]> {
-  const args = ['status', '--porcelain=v2', '-z', '--find-renames', '--untracked-files=all', '--ignore-submodules=all'];
+  return (await statusAndHead(repo, root, options)).entries;
+}
+
+/** The same with the commit they are compared with, in one look; null on an unborn branch. */
+export async function statusAndHead(
+  repo: Repository,
+  root: string,
+  options: { indexFile?: string } = {},
+): Promise<{ head: string | null; entries: StatusEntry[] }> {
+  const args = ['status', '--porcelain=v2', '--branch', '-z', '--find-renames', '--untracked-files=all', '--ignore-submodules=all'];
   const { stdout } = await read(repo, [...args, ...within(root)], options);
-  return parseStatus(stdout);
+  const [, commit] = /^(?:# [^\0]*\0)*?# branch\.oid ([0-9a-f]+)\0/.exec(stdout) ?? [];
+  return { head: commit ?? null, entries: parseStatus(stdout) };
+}
+
+/** Whether a merge left the path with a conflict nobody has resolved (git-status: "Unmerged" in the table of XY). */
+export function isUnmerged({ index, worktree }: StatusEntry): boolean {
+  return index === 'U' || worktree === 'U' || (index === worktree && (index === 'A' || index === 'D'));
 }
 
 /** Reads porcelain v2 with `-z` (git-status: "Porcelain Format Version 2"). */

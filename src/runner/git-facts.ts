@@ -1,63 +1,73 @@
 import { type ItemFacts, noFacts } from '../core/plan.ts';
 import { changesBetween } from '../git/changes.ts';
-import { commitExists, head, headPaths, trackedPaths, unmergedPaths } from '../git/queries.ts';
+import { commitExists, headPaths, trackedPaths } from '../git/queries.ts';
 import type { Repository } from '../git/repository.ts';
+import { isUnmerged, statusAndHead } from '../git/status.ts';
 import { visitedPaths } from '../git/visited.ts';
 
 /** What git knows of the mapped paths at one moment. */
 export interface GitFacts {
   head: string | null;
   /** New path to old path, for files renamed since the commit of the last batch. */
-  renames: Map<string, string>;
-  /** What the checked-out commit lacks, and the one of the last batch or one since then had. */
-  goneWithCommit: ReadonlySet<string>;
+  renames: ReadonlyMap<string, string>;
   /** Whether the files below the root are just what the checked-out commit holds. */
   clean: boolean;
-  of(path: string): Pick<ItemFacts, 'unmerged' | 'sparse' | 'removedFromIndex'>;
-  /** The same facts, looking further back; for when files are gone. */
-  lookBack(): Promise<GitFacts>;
+  /** Paths that a merge left with a conflict. */
+  unmerged: ReadonlySet<string>;
+}
+
+/** What git knows of paths whose files are gone. */
+export interface AbsentFacts {
+  /** What the checked-out commit lacks, and the one of the last batch or one since then had. */
+  goneWithCommit: ReadonlySet<string>;
+  of(path: string): Pick<ItemFacts, 'sparse' | 'removedFromIndex'>;
+}
+
+export const nothingAbsent: AbsentFacts = { goneWithCommit: new Set(), of: () => ({ sparse: false, removedFromIndex: false }) };
+
+/**
+ * Asks git about the files below `root`; one child process where the commit is still that of the last batch.
+ *
+ * @param lastHead the commit of the last batch; it may be gone from the repository
+ */
+export async function readGitFacts(repository: Repository, root: string, lastHead: string | null): Promise<GitFacts> {
+  const status = await statusAndHead(repository, root);
+  const { head } = status;
+  const last = lastHead !== null && lastHead !== head && (await commitExists(repository, lastHead)) ? lastHead : head;
+  const changes = await changesBetween(repository, last, root, status);
+  return {
+    head,
+    renames: new Map(changes.flatMap(({ path, change, from }) => (change === 'renamed' && from !== undefined ? [[path, from]] : []))),
+    clean: head !== null && last === head && changes.length === 0,
+    unmerged: new Set(status.entries.filter(isUnmerged).map(({ path }) => path)),
+  };
 }
 
 /**
- * Asks git about the paths below `root`.
+ * Asks git why files are gone: by a sparse checkout, by git itself, or by nobody knows whom.
  *
- * @param lastHead the commit of the last batch; it may be gone from the repository
  * @param indexFile the index of a commit under way, in place of the repository's own
  */
-export async function readGitFacts(
+export async function readAbsentFacts(
   repository: Repository,
   root: string,
-  lastHead: string | null,
-  indexFile: string | null = null,
-): Promise<GitFacts> {
-  const now = await head(repository);
-  const last = lastHead && lastHead !== now && (await commitExists(repository, lastHead)) ? lastHead : now;
-  const [tracked, unmerged, changes, inHead, inLast] = await Promise.all([
+  { head, lastHead, indexFile }: { head: string | null; lastHead: string | null; indexFile: string | null },
+): Promise<AbsentFacts> {
+  const [tracked, inHead, visited] = await Promise.all([
     trackedPaths(repository, root, indexFile === null ? {} : { indexFile }),
-    unmergedPaths(repository, root),
-    changesBetween(repository, last, root),
-    now ? headPaths(repository, now, root) : new Map<string, string>(),
-    last && last !== now ? headPaths(repository, last, root) : new Map<string, string>(),
+    head ? headPaths(repository, head, root) : new Map<string, string>(),
+    visitedPaths(repository, root, lastHead),
   ]);
-  const renames = new Map<string, string>();
-  for (const { path, change, from } of changes) if (change === 'renamed' && from) renames.set(path, from);
-  const facts = (once: ReadonlySet<string>): GitFacts => ({
-    head: now,
-    renames,
-    clean: now !== null && last === now && changes.length === 0,
-    goneWithCommit: new Set([...once].filter((path) => !inHead.has(path))),
+  return {
+    goneWithCommit: new Set([...visited].filter((path) => !inHead.has(path))),
     of: (path) => ({
-      unmerged: unmerged.has(path),
       sparse: tracked.get(path)?.skipWorktree ?? false,
-      removedFromIndex: !tracked.has(path) && (inHead.has(path) || once.has(path)),
+      removedFromIndex: !tracked.has(path) && (inHead.has(path) || visited.has(path)),
     }),
-    lookBack: async () => facts(new Set([...once, ...(await visitedPaths(repository, root, lastHead))])),
-  });
-  return facts(new Set(inLast.keys()));
+  };
 }
 
-/** Facts of an item before any run knows more. */
-export function factsOf(git: GitFacts, path: string, more: Partial<ItemFacts> = {}): ItemFacts {
-  return { ...noFacts, ...git.of(path), ...more };
+/** Facts of an item before the state adds what it knows. */
+export function factsOf(git: GitFacts, absent: AbsentFacts, path: string): ItemFacts {
+  return { ...noFacts, ...absent.of(path), unmerged: git.unmerged.has(path) };
 }
-

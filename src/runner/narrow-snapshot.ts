@@ -8,6 +8,7 @@ import { head } from '../git/queries.ts';
 import type { Hold, OpenConflict } from '../state/state.ts';
 import { readFileSeen } from '../tree/read.ts';
 import type { Context } from './context.ts';
+import { nothingAbsent } from './git-facts.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -33,7 +34,8 @@ export async function takeNarrowSnapshot(context: Context, paths: readonly strin
     items,
     skips: [],
     forgotten: [],
-    git: { head: commit, renames: new Map(), clean: false, goneWithCommit: new Set(), of: () => noFacts, lookBack: () => Promise.reject(new Error('A narrow look has no past')) },
+    git: { head: commit, renames: new Map(), clean: false, unmerged: new Set() },
+    absent: nothingAbsent,
     meta,
     conflicts,
     holds,

@@ -21,7 +21,7 @@ export function planBatch(snapshot: Snapshot, request: Request, refused: Refused
 
 /** Stops a batch that would lose too much at once, unless somebody consents. */
 export async function guardMassChange(decisions: readonly Decision[], snapshot: Snapshot, request: Request): Promise<void> {
-  const changes = massChanges(decisions, snapshot.git.goneWithCommit, snapshot.items);
+  const changes = massChanges(decisions, snapshot.absent.goneWithCommit, snapshot.items);
   if (changes.length === 0 || request.allowMassChange === true || request.dryRun) return;
   const details = changes.flatMap(({ mapping, what, count, of, paths }) => [
     `The mapping "${mapping}" would ${what}: ${count} of ${of}`,

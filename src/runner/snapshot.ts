@@ -14,7 +14,7 @@ import type { Session } from '../store/store.ts';
 import { readFileSeen } from '../tree/read.ts';
 import { scanTree } from '../tree/scan.ts';
 import type { Context } from './context.ts';
-import { factsOf, type GitFacts, readGitFacts } from './git-facts.ts';
+import { type AbsentFacts, factsOf, type GitFacts, nothingAbsent, readAbsentFacts, readGitFacts } from './git-facts.ts';
 
 /** Both sides and the base at one moment, paired into items. */
 export interface Snapshot {
@@ -23,6 +23,7 @@ export interface Snapshot {
   skips: Skip[];
   forgotten: BaseEntry[];
   git: GitFacts;
+  absent: AbsentFacts;
   meta: Record<string, string>;
   conflicts: OpenConflict[];
   holds: Hold[];
@@ -38,15 +39,17 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const { repository, config, state } = context;
   const [meta, base, conflicts, holds] = await Promise.all([state.meta(), state.base(), state.conflicts(), state.holds()]);
   const texts = new Map<Digest, Uint8Array>();
-  const [recent, tree, found] = await Promise.all([
-    readGitFacts(repository, config.root, meta.head ?? null, indexFile),
+  const lastHead = meta.head ?? null;
+  const [git, tree, found] = await Promise.all([
+    readGitFacts(repository, config.root, lastHead),
     scanTree({ top: repository.top, root: config.root, signal: context.signal }),
     context.store.read((session) => readRows(context, session, base, texts)),
   ]);
   const outside = await readOutside(context, base, tree.files);
   const files = [...tree.files, ...outside.files];
   const present = new Set(files.map((file) => file.path));
-  const git = base.some(({ path }) => !present.has(path)) ? await recent.lookBack() : recent;
+  const isAbsent = base.some(({ path }) => !present.has(path));
+  const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, lastHead, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
   const unreadable = [...tree.skips, ...outside.skips];
   const skips: Skip[] = [...unreadable];
@@ -71,7 +74,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     for (const path of new Set(left)) skips.push({ path: path ?? '', code: 'EXCLUDED', message: 'An exclude pattern matches' });
     const own = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
     const inherited = inheritance(mapping, kept.rows);
-    const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, path));
+    const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, absent, path));
     for (const item of matched.items) items.push(withFacts(item, conflicts, holds, inherited));
     forgotten.push(...matched.forgotten);
   }
@@ -82,6 +85,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     skips: skips.filter((skip) => !items.some((item) => item.skip === skip)),
     forgotten,
     git,
+    absent,
     meta,
     conflicts,
     holds,

@@ -3,6 +3,7 @@ import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId } from '../core/match.ts';
 import { canonical } from '../core/newlines.ts';
+import { head } from '../git/queries.ts';
 import type { Hold } from '../state/state.ts';
 import { readFileSeen } from '../tree/read.ts';
 import { applyBatch } from './batch.ts';
@@ -15,7 +16,6 @@ import { withLock } from './run.ts';
 import { tellStubOnce } from './stub-facts.ts';
 import { checkTarget, prepareTarget } from './target.ts';
 import { Refusals, Unstable } from './unstable.ts';
-import { readGitFacts } from './git-facts.ts';
 
 export interface UndoOptions {
   /** A txid or a unique prefix; null takes back the last batch that is not itself taken back. */
@@ -62,8 +62,6 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
   if (options.dryRun || operations.length === 0) return report;
 
   if (operations.some(({ row }) => row)) await prepareTarget(context);
-  const { config, repository } = context;
-  const git = await readGitFacts(repository, config.root, null);
   const tables = new Map(context.mappings.map(({ mapping, table }) => [mapping.name, table]));
   const reversal: Batch = {
     txid: newTxid(),
@@ -71,7 +69,7 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
     source: 'cli',
     direction: 'sync',
     startedAt: context.now(),
-    head: git.head,
+    head: await head(context.repository),
     previousTxid: operations.some(({ row }) => row) ? ((await context.state.meta()).rowTxid ?? null) : null,
     undoes: batch.txid,
     repairable: operations.some(({ row, mapping }) => row && !tables.get(mapping)?.transactional),

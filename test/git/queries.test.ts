@@ -3,8 +3,9 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fingerprint } from '../../src/git/fingerprint.ts';
-import { commitExists, head, headPaths, trackedPaths, unmergedPaths } from '../../src/git/queries.ts';
+import { commitExists, head, headPaths, trackedPaths } from '../../src/git/queries.ts';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
+import { isUnmerged, status } from '../../src/git/status.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
 let scratch: ScratchRepository;
@@ -20,8 +21,8 @@ const odd = ['db/ leading space.html', 'db/"quoted".html', 'db/new\nline.html', 
 test('an unborn branch has no head, no tracked paths and no conflicts', async () => {
   assert.equal(await head(repo), null);
   assert.equal((await trackedPaths(repo, 'db')).size, 0);
-  assert.equal((await unmergedPaths(repo, 'db')).size, 0);
-  assert.match(await fingerprint(repo), /^unborn none$/);
+  assert.deepEqual(await status(repo, 'db'), []);
+  assert.match(await fingerprint(repo), / none none$/, 'neither log nor index');
 });
 
 test('head and commitExists', async () => {
@@ -84,8 +85,8 @@ test('paths a merge left open', async () => {
   await scratch.write('db/both.html', 'main\n');
   await scratch.commit();
   await assert.rejects(scratch.git('merge', 'feature'));
-  assert.deepEqual([...(await unmergedPaths(repo, 'db'))], ['db/both.html']);
-  assert.equal((await unmergedPaths(repo, 'elsewhere')).size, 0);
+  assert.deepEqual(await unmerged('db'), ['db/both.html']);
+  assert.deepEqual(await unmerged('elsewhere'), []);
   const tracked = await trackedPaths(repo, 'db');
   assert.equal(tracked.get('db/both.html')?.stage, 1);
   assert.equal(tracked.get('db/calm.html')?.stage, 0);
@@ -103,3 +104,7 @@ test('the fingerprint moves with HEAD and with the index, and stays when only fi
   await scratch.git('commit', '--quiet', '--message', 'Two');
   assert.notEqual(await fingerprint(repo), staged);
 });
+
+async function unmerged(root: string): Promise<string[]> {
+  return (await status(repo, root)).filter(isUnmerged).map(({ path }) => path);
+}
