@@ -19,19 +19,26 @@ export function planBatch(snapshot: Snapshot, request: Request, refused: Refused
   return refuseOccupied(decisions, new Set(snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []))));
 }
 
-/** Stops a batch that would lose too much at once, unless somebody consents. */
-export async function guardMassChange(decisions: readonly Decision[], snapshot: Snapshot, request: Request): Promise<void> {
+/**
+ * Stops a batch that would lose too much at once, unless somebody consents.
+ *
+ * @returns for a dry run, what the run itself would stop for
+ * @throws {SyncError} `MASS_CHANGE`
+ */
+export async function guardMassChange(decisions: readonly Decision[], snapshot: Snapshot, request: Request): Promise<string[]> {
   const changes = massChanges(decisions, snapshot.absent.goneWithCommit, snapshot.items);
-  if (changes.length === 0 || request.allowMassChange === true || request.dryRun) return;
-  const details = changes.flatMap(({ mapping, what, count, of, paths }) => [
-    `The mapping "${mapping}" would ${what}: ${count} of ${of}`,
+  if (changes.length === 0 || request.allowMassChange === true) return [];
+  const summary = changes.map(({ mapping, what, count, of }) => `The mapping "${mapping}" would ${what}: ${count} of ${of}`);
+  if (request.dryRun) return [...summary, 'The run itself would stop here; --allow-mass-change lets it pass'];
+  const details = changes.flatMap(({ paths }, index) => [
+    summary[index] ?? '',
     ...paths.slice(0, 10).map((path) => `  ${path}`),
     ...(paths.length > 10 ? [`  … and ${paths.length - 10} more`] : []),
   ]);
-  if (typeof request.allowMassChange === 'function' && (await request.allowMassChange(details))) return;
+  if (typeof request.allowMassChange === 'function' && (await request.allowMassChange(details))) return [];
   throw new SyncError('MASS_CHANGE', 'The batch would change too much at once; nothing was written', {
     details,
-    hint: `If this is meant: npx sync-run ${request.command.startsWith('hook') ? 'import' : request.command} --allow-mass-change`,
+    hint: `If this is meant: npx sync-run ${request.source === 'cli' ? request.command : 'import'} --allow-mass-change`,
   });
 }
 

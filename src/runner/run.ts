@@ -119,7 +119,7 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   context.progress({ step: 'scan', done: 0, total: 0 });
   const snapshot = await look(context, request);
   let decisions = planBatch(snapshot, request, refused);
-  await guardMassChange(decisions, snapshot, request);
+  const tooMuch = await guardMassChange(decisions, snapshot, request);
   const gathered = await gather(context, snapshot, decisions, request);
   if (gathered.refused.size > 0) {
     for (const [id, refusal] of gathered.refused) refused.set(id, refusal);
@@ -131,7 +131,7 @@ async function attempt(context: Context, request: Request, refused: Map<string, 
   joinFileChanges(operations);
   const report = describe(emptyReport(request.command, request.dryRun), { snapshot, decisions, operations, mappings: context.mappings, request });
   if (acting.length === 0 && refusedWhileWriting(refused)) throw refusedEverything(refused);
-  if (request.dryRun) return report;
+  if (request.dryRun) return { ...report, notices: [...tooMuch, ...report.notices] };
   if (!(await still())) throw new Unstable('Git was at work while the batch was planned');
   // No batch is unfinished here, so nothing needs them any more.
   if (snapshot.leftovers.length > 0) await removeLeftovers(treeOf(context), snapshot.leftovers);
