@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { CheckedMapping } from '../config/check.ts';
 import type { FileChange, Operation, RowChange } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
@@ -25,10 +24,6 @@ export interface Material {
 
 /** The values for one item's `touch` and `insert` columns. */
 export type StampsOf = (key: Key) => { touch: RowImage; insert: RowImage };
-
-export function newTxid(): string {
-  return randomBytes(16).toString('hex');
-}
 
 /** Turns one decision into what is to be done on both sides, with the images that undo and recovery need. */
 export function toOperation(decision: Decision, { mapping, table }: CheckedMapping, material: Material): Operation {
@@ -182,7 +177,19 @@ function rowChange(
   locked: LockedRow | null,
 ): RowChange {
   const before = locked && withoutText(locked.image, content);
-  return { kind, table, content, pk, key, keyBefore: null, textBefore: locked?.digest ?? null, textAfter: null, before, set: {}, after: null };
+  return {
+    kind,
+    table,
+    content,
+    pk,
+    key,
+    keyBefore: null,
+    textBefore: locked?.digest ?? null,
+    textAfter: null,
+    before,
+    set: {},
+    after: null,
+  };
 }
 
 /** The text of a row is kept once, as a blob; its image holds the other columns, and says where the text was NULL. */

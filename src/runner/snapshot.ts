@@ -201,7 +201,10 @@ function refuseDuplicates(mapping: Mapping, rows: RowSide[]): void {
     if (twins.length < 2) continue;
     const which = twins.map((row) => row.seen.pk).join(', ');
     for (const row of twins) {
-      row.refusal ??= { code: 'DUPLICATE_KEY', message: `${twins.length} rows of "${mapping.table}" have the key ${key}: primary keys ${which}` };
+      row.refusal ??= {
+        code: 'DUPLICATE_KEY',
+        message: `${twins.length} rows of "${mapping.table}" have the key ${key}: primary keys ${which}`,
+      };
     }
   }
 }
@@ -215,7 +218,10 @@ function refuseCollisions(items: Item[]): void {
   for (const twins of findCollisions(paths.keys())) {
     for (const path of twins) {
       const others = twins.filter((twin) => twin !== path);
-      const named = others.slice(0, 3).map((twin) => `"${twin}"`).join(', ');
+      const named = others
+        .slice(0, 3)
+        .map((twin) => `"${twin}"`)
+        .join(', ');
       const more = others.length > 3 ? ` and ${others.length - 3} more` : '';
       for (const item of paths.get(path) ?? []) {
         item.skip ??= { code: 'COLLISION', message: `On some file systems this is the same path as ${named}${more}` };

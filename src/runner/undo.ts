@@ -9,7 +9,8 @@ import { readFileSeen } from '../tree/read.ts';
 import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { noFollowUp } from './forward.ts';
-import { keyImage, newTxid } from './operations.ts';
+import { newBatch } from './new-batch.ts';
+import { keyImage } from './operations.ts';
 import { neededTexts, recover } from './recovery.ts';
 import { emptyReport, type Report } from './report.ts';
 import { withLock } from './run.ts';
@@ -48,7 +49,9 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
   const report = emptyReport('undo', options.dryRun);
   const operations: Operation[] = [];
   const settled: Operation[] = [];
-  const base = new Set((await context.state.base()).map((entry) => JSON.stringify([entry.mapping, entry.path, entry.text, entry.file, entry.row])));
+  const base = new Set(
+    (await context.state.base()).map((entry) => JSON.stringify([entry.mapping, entry.path, entry.text, entry.file, entry.row])),
+  );
   for (const operation of batch.operations) {
     if (operation.outcome) continue;
     const { after } = operation.base;
@@ -62,19 +65,8 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
   if (options.dryRun || operations.length === 0) return report;
 
   if (operations.some(({ row }) => row)) await prepareTarget(context);
-  const tables = new Map(context.mappings.map(({ mapping, table }) => [mapping.name, table]));
-  const reversal: Batch = {
-    txid: newTxid(),
-    command: 'undo',
-    source: 'cli',
-    direction: 'sync',
-    startedAt: context.now(),
-    head: await head(context.repository),
-    previousTxid: operations.some(({ row }) => row) ? ((await context.state.meta()).rowTxid ?? null) : null,
-    undoes: batch.txid,
-    repairable: operations.some(({ row, mapping }) => row && !tables.get(mapping)?.transactional),
-    operations,
-  };
+  const origin = { command: 'undo', source: 'cli', direction: 'sync', head: await head(context.repository), undoes: batch.txid } as const;
+  const reversal = await newBatch(context, origin, operations);
   await tellStubOnce(context, null);
   try {
     // What the batch settled is open again, whatever the base says.
@@ -90,7 +82,10 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
     }
   } catch (error) {
     if (!(error instanceof Unstable || error instanceof Refusals)) throw error;
-    throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', { hint: 'Run it again', cause: error });
+    throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', {
+      hint: 'Run it again',
+      cause: error,
+    });
   }
   return { ...report, txid: reversal.txid };
 }
@@ -100,7 +95,9 @@ async function findBatch(context: Context, txid: string | null): Promise<Batch &
   if (txid === null) {
     const history = await state.history();
     const undone = new Set(history.map(({ undoes }) => undoes));
-    const last = history.find((entry) => entry.status === 'done' && entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0);
+    const last = history.find(
+      (entry) => entry.status === 'done' && entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0,
+    );
     txid = last?.txid ?? null;
   }
   const batch = txid === null ? null : await state.batch(txid);
@@ -151,8 +148,17 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
     if (change.kind === 'insert') return { ...base, kind: 'delete', before: row.image, set: {} };
     const key = change.keyBefore ?? change.key;
     const columns = Object.keys(change.set);
-    const old = Object.fromEntries(Object.entries(change.before ?? {}).filter(([column]) => columns.includes(column) || column === change.content));
-    return { ...base, kind: 'update', key, keyBefore: change.keyBefore ? change.key : null, before: row.image, set: { ...old, ...keyImage(change.keyBefore ? key : {}) } };
+    const old = Object.fromEntries(
+      Object.entries(change.before ?? {}).filter(([column]) => columns.includes(column) || column === change.content),
+    );
+    return {
+      ...base,
+      kind: 'update',
+      key,
+      keyBefore: change.keyBefore ? change.key : null,
+      before: row.image,
+      set: { ...old, ...keyImage(change.keyBefore ? key : {}) },
+    };
   });
 }
 
@@ -168,7 +174,9 @@ async function rowIsStill(context: Context, operation: Operation): Promise<boole
 
 function requireText(texts: ReadonlyMap<Digest, Uint8Array>, key: Digest): void {
   if (texts.has(key)) return;
-  throw new SyncError('NOT_FOUND', 'The texts of this batch are no longer in the history', { hint: 'History is kept for 30 days or 500 MB' });
+  throw new SyncError('NOT_FOUND', 'The texts of this batch are no longer in the history', {
+    hint: 'History is kept for 30 days or 500 MB',
+  });
 }
 
 function changedSides({ files }: Operation): { file: 'changed'; row: 'changed' | 'same' } {
@@ -207,4 +215,3 @@ function count(report: Report, operations: readonly Operation[]): void {
     if (row) report.changes.push({ action: row.kind === 'update' ? 'write row' : `${row.kind} row`, path });
   }
 }
-

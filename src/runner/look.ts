@@ -1,0 +1,32 @@
+import { operations } from '../git/busy.ts';
+import { fingerprint } from '../git/fingerprint.ts';
+import { waitForLocks } from '../git/locks.ts';
+import type { Context } from './context.ts';
+import { takeNarrowSnapshot } from './narrow-snapshot.ts';
+import type { Request } from './request.ts';
+import { type Snapshot, takeSnapshot } from './snapshot.ts';
+
+/** Above this many paths a look at everything is about as quick. */
+const NARROW_MAX = 50;
+
+/** Saved files are looked at by themselves; everything else needs a look at everything. */
+export async function look(context: Context, request: Request): Promise<Snapshot> {
+  const few = request.source === 'watcher' && request.paths !== null && request.paths.length <= NARROW_MAX;
+  const narrow = few && request.paths ? await takeNarrowSnapshot(context, request.paths) : null;
+  return narrow ?? takeSnapshot(context, request.indexFile);
+}
+
+/** Whether git moved HEAD or the index since this call, or is at it now. Under a hook git waits for us. */
+export async function watchGit(context: Context, request: Request): Promise<() => Promise<boolean>> {
+  const { repository } = context;
+  if (request.byGit) return async () => true;
+  if (!request.dryRun) await waitForLocks(repository, { timeoutMs: request.lockTimeout, signal: context.signal });
+  await context.gate?.waitOpen();
+  // The gate sees all that these two looks at git see, and what lies between them.
+  if (context.gate) return context.gate.mark();
+  const before = await fingerprint(repository);
+  return async () => {
+    const locks = (await operations(repository)).some(({ operation }) => operation === 'index.lock' || operation === 'HEAD.lock');
+    return !locks && (await fingerprint(repository)) === before;
+  };
+}
