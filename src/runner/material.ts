@@ -147,9 +147,10 @@ async function findRefused(context: Context, decisions: readonly Decision[], mat
       writing.map(({ bytes }) => bytes),
     );
     for (const [index, { decision, bytes }] of writing.entries()) {
-      const reason = reasons[index] ?? keyTooLong(decision, checked) ?? (await markers(context, decision, bytes));
+      const reason = reasons[index] ?? (await markers(context, decision, bytes));
       if (reason) refused.set(itemId(decision.item), reason);
     }
+    await findUnfitKeys(context, checked, own, refused);
     await findReferenced(context, checked, own, material, refused);
   }
   return refused;
@@ -159,15 +160,27 @@ function writesText({ row }: Decision): boolean {
   return row?.kind === 'insert' || (row?.kind === 'update' && row.text);
 }
 
-function keyTooLong({ item, row }: Decision, { table }: CheckedMapping): Refusal | null {
-  const key = row?.kind === 'insert' ? item.file?.key : row?.kind === 'update' ? row.key : null;
-  for (const [name, value] of Object.entries(key ?? {})) {
-    const column = table.columns.find((candidate) => candidate.name === name);
-    if (value !== null && column?.maxChars && [...value].length > column.maxChars) {
-      return { code: 'TOO_LONG', message: `The column "${name}" holds ${column.maxChars} characters, the name has ${[...value].length}` };
+/** New keys that their columns cannot hold. */
+async function findUnfitKeys(context: Context, { table }: CheckedMapping, decisions: readonly Decision[], refused: Map<string, Refusal>): Promise<void> {
+  const encoder = new TextEncoder();
+  for (const { name, text } of table.columns) {
+    if (text === null) continue;
+    const values = decisions.flatMap(({ item, row }) => {
+      const key = row?.kind === 'insert' ? item.file?.key : row?.kind === 'update' ? row.key : null;
+      const value = key?.[name] ?? null;
+      return value === null ? [] : [{ item, bytes: encoder.encode(value) }];
+    });
+    if (values.length === 0) continue;
+    const reasons = await context.store.unfit(
+      table,
+      name,
+      values.map(({ bytes }) => bytes),
+    );
+    for (const [index, { item }] of values.entries()) {
+      const reason = reasons[index];
+      if (reason && !refused.has(itemId(item))) refused.set(itemId(item), { ...reason, message: `The name cannot be a key: ${reason.message}` });
     }
   }
-  return null;
 }
 
 /** Conflict markers count only where they are new: a text about merging may have held some all along. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SyncError } from '../../src/core/errors.ts';
 import type { Report } from '../../src/runner/report.ts';
 import { type Database, done, nothing, type Project } from './project.ts';
@@ -63,7 +63,7 @@ export async function assertQuiet(project: Project): Promise<void> {
 
 /** Every file of the scratch area but git's own bookkeeping and the state folder: what a run may have written outside of its root. */
 export async function everythingOutside(project: Project): Promise<string[]> {
-  const area = project.repo.beside('.');
+  const area = dirname(project.repo.path);
   const entries = await readdir(area, { recursive: true, withFileTypes: true });
   return entries
     .map((entry) => join(entry.parentPath, entry.name).slice(area.length + 1))
