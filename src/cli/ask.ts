@@ -25,7 +25,11 @@ export async function askSecret(terminal: Terminal, message: string): Promise<st
   return answer(clack, await clack.password({ message, validate, ...streams(terminal) })).trim();
 }
 
-export async function choose<T extends string>(terminal: Terminal, message: string, options: { value: T; label: string; hint?: string }[]): Promise<T> {
+export async function choose<T extends string>(
+  terminal: Terminal,
+  message: string,
+  options: { value: T; label: string; hint?: string }[],
+): Promise<T> {
   const clack = await import('@clack/prompts');
   const given = await clack.select<string>({ message, options, ...streams(terminal) });
   return answer(clack, given) as T;

@@ -33,7 +33,11 @@ const lockTimeout: OptionDefinition = {
 };
 const batch: OptionDefinition[] = [
   dryRun,
-  { flags: '--prefer <side>', description: 'settle conflicts in favour of one side; the other text is in the history', choices: ['file', 'row'] },
+  {
+    flags: '--prefer <side>',
+    description: 'settle conflicts in favour of one side; the other text is in the history',
+    choices: ['file', 'row'],
+  },
   { flags: '--allow-mass-change', description: 'let a batch pass that deletes or overwrites much' },
   lockTimeout,
   json,
@@ -75,7 +79,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'export [paths...]',
     summary: 'bring edited rows to the files',
-    description: 'Carries what changed in the database to the files, in one batch. What changed in the files is left alone and counted as ahead.',
+    description:
+      'Carries what changed in the database to the files, in one batch. What changed in the files is left alone and counted as ahead.',
     example: ['npx sync-run export', 'npx sync-run export db/pages --prefer row'],
     options: batch,
     load: loadBatch('export'),
@@ -83,7 +88,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'import [paths...]',
     summary: 'bring edited files to the rows',
-    description: 'Carries what changed in the files to the database, in one batch. What changed in the database is left alone and counted as ahead.',
+    description:
+      'Carries what changed in the files to the database, in one batch. What changed in the database is left alone and counted as ahead.',
     example: ['npx sync-run import', 'npx sync-run import db/pages/en/home.html'],
     options: batch,
     load: loadBatch('import'),
@@ -91,7 +97,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'status [paths...]',
     summary: 'show what is ahead where',
-    description: 'Compares both sides with what they last agreed on and lists what is ahead, in conflict, missing or left alone. Writes nothing.',
+    description:
+      'Compares both sides with what they last agreed on and lists what is ahead, in conflict, missing or left alone. Writes nothing.',
     example: ['npx sync-run status', 'npx sync-run trust --yes && npx sync-run status --check'],
     options: [{ flags: '--check', description: 'exit with 1 unless all is in sync' }, json],
     load: async () => (await import('./commands/status.ts')).statusCommand,
@@ -107,7 +114,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'resolve <paths...>',
     summary: 'settle conflicts',
-    description: 'Settles items whose sides differ: the text of one side wins, or both are merged line by line. The text that loses is in the history first.',
+    description:
+      'Settles items whose sides differ: the text of one side wins, or both are merged line by line. The text that loses is in the history first.',
     example: ['npx sync-run resolve --merge db/pages/en/home.html', 'npx sync-run resolve --file db/pages'],
     options: [
       { flags: '--file', description: 'the files win' },
@@ -131,7 +139,10 @@ export const commands: CommandDefinition[] = [
     usage: 'show <txid> <path>',
     summary: 'print one text of a past batch',
     description: 'Prints one text, byte for byte, as it was after a batch or before it. Needs no database.',
-    example: ['npx sync-run show 4f2a91c0 db/pages/en/home.html --before', 'npx sync-run show 4f2a91c0 db/pages/en/home.html --side row > old.html'],
+    example: [
+      'npx sync-run show 4f2a91c0 db/pages/en/home.html --before',
+      'npx sync-run show 4f2a91c0 db/pages/en/home.html --side row > old.html',
+    ],
     options: [
       { flags: '--before', description: 'as it was before the batch' },
       { flags: '--side <side>', description: 'of the file or of the row (default: the side the batch wrote)', choices: ['file', 'row'] },
@@ -154,7 +165,11 @@ export const commands: CommandDefinition[] = [
       'The runner in the foreground: every saved file is in its row a moment later. It waits while git is at work or a pause holds, and then catches up. Other commands and hooks hand their work to it.',
     example: ['npx sync-run watch', 'npx sync-run watch --rows 30 --detach'],
     options: [
-      { flags: '--rows <seconds>', description: 'also bring edited rows to the files, looking for them that often', parse: (value) => duration('--rows', value) },
+      {
+        flags: '--rows <seconds>',
+        description: 'also bring edited rows to the files, looking for them that often',
+        parse: (value) => duration('--rows', value),
+      },
       { flags: '--detach', description: 'in the background, with a log in the state folder' },
       { flags: '--log <file>', description: 'write what happens to a file' },
       json,
@@ -164,7 +179,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'pause',
     summary: 'stop watcher and post-hooks until resume',
-    description: 'Stops the watcher and the hooks that run after git has changed files, until "sync-run resume", also across restarts. Typed commands go on, and commits check without writing.',
+    description:
+      'Stops the watcher and the hooks that run after git has changed files, until "sync-run resume", also across restarts. Typed commands go on, and commits check without writing.',
     example: ['npx sync-run pause --reason "the forum is being upgraded"'],
     options: [{ flags: '--reason <text>', description: 'for those who wonder why' }, json],
     load: async () => (await import('./commands/pause.ts')).pauseCommand,
@@ -180,7 +196,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'hold <command...>',
     summary: 'pause for as long as a command runs',
-    description: 'Runs a command while watcher and post-hooks pause, and ends with its exit code. The pause ends with the command, however it ends; what happened meanwhile is caught up with once.',
+    description:
+      'Runs a command while watcher and post-hooks pause, and ends with its exit code. The pause ends with the command, however it ends; what happened meanwhile is caught up with once.',
     example: ['npx sync-run hold -- git rebase main'],
     load: async () => (await import('./commands/hold.ts')).holdCommand,
   },
@@ -209,7 +226,8 @@ export const commands: CommandDefinition[] = [
       {
         usage: 'remove',
         summary: 'remove the git hooks',
-        description: 'Takes the calls of sync-run out of the hooks of this repository, for all its worktrees. The rest of each hook stays byte for byte.',
+        description:
+          'Takes the calls of sync-run out of the hooks of this repository, for all its worktrees. The rest of each hook stays byte for byte.',
         example: ['npx sync-run hooks remove'],
         options: [json],
         load: async () => (await import('./commands/hooks.ts')).hooksRemoveCommand,
@@ -227,7 +245,7 @@ export const commands: CommandDefinition[] = [
     usage: 'trust',
     summary: 'allow the configuration of this tree',
     description:
-      'Shows what is new in sync-run.config.json and allows it in this working tree. A branch is other people\'s input: until then hooks do nothing and commands stop.',
+      "Shows what is new in sync-run.config.json and allows it in this working tree. A branch is other people's input: until then hooks do nothing and commands stop.",
     example: ['npx sync-run trust', 'npx sync-run trust --yes && npx sync-run status --check'],
     options: [{ flags: '-y, --yes', description: 'ask nothing' }, json],
     load: async () => (await import('./commands/trust.ts')).trustCommand,
@@ -235,7 +253,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'verify [paths...]',
     summary: 'compare every text of both sides byte by byte',
-    description: 'Reads every text of both sides whole and compares them, trusting neither digests nor what was recorded. Exits with 1 if any differ. Writes nothing.',
+    description:
+      'Reads every text of both sides whole and compares them, trusting neither digests nor what was recorded. Exits with 1 if any differ. Writes nothing.',
     example: ['npx sync-run verify'],
     options: [json],
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
@@ -243,7 +262,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'doctor',
     summary: 'check the set-up and name remedies',
-    description: 'Checks everything sync-run relies on, each on its own: runtime, git, configuration, trust, database, rights, hooks and state. Exits with 1 if something needs a person.',
+    description:
+      'Checks everything sync-run relies on, each on its own: runtime, git, configuration, trust, database, rights, hooks and state. Exits with 1 if something needs a person.',
     example: ['npx sync-run doctor'],
     options: [json],
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
@@ -251,7 +271,8 @@ export const commands: CommandDefinition[] = [
   {
     usage: 'demo',
     summary: 'play the whole story in a scratch repository',
-    description: 'Makes a git repository and a small forum in an embedded database in the temporary folder, and plays the whole story in it: export, edits on both sides, a branch, a conflict, an undo. Checks each step.',
+    description:
+      'Makes a git repository and a small forum in an embedded database in the temporary folder, and plays the whole story in it: export, edits on both sides, a branch, a conflict, an undo. Checks each step.',
     example: ['npx sync-run demo', 'npx sync-run demo --keep'],
     options: [{ flags: '--keep', description: 'leave the scratch repository in place, to look around' }],
     load: async () => (await import('./commands/demo.ts')).demoCommand,

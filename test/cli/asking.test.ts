@@ -6,7 +6,11 @@ import { runCli } from '../../src/cli/run-cli.ts';
 import { config, createProject, type Project } from '../helpers/cli-project.ts';
 
 /** Somebody at a terminal: answers each question, by a part of its text, with keys. */
-async function atTerminal(project: Project, argv: string[], answers: [question: RegExp, keys: string][]): Promise<{ code: number; out: string; err: string }> {
+async function atTerminal(
+  project: Project,
+  argv: string[],
+  answers: [question: RegExp, keys: string][],
+): Promise<{ code: number; out: string; err: string }> {
   const input = new PassThrough();
   const output = new PassThrough();
   const left = [...answers];
@@ -47,17 +51,21 @@ const enter = '\r';
 
 test('init asks for everything it needs, and never shows the URL', async (t) => {
   const project = await createProject(t, { setUp: false });
-  const { code, out, err } = await atTerminal(project, ['init'], [
-    [/What does the database belong to/, `\u001b[B${enter}`],
-    [/Which folder/, enter],
-    [/Which table/, `pages${enter}`],
-    [/Which column/, `body${enter}`],
-    [/Which path/, `pages/{slug}.html${enter}`],
-    [/Database URL/, `${project.url}${enter}`],
-    [/Write and trust this configuration/, 'y'],
-    [/to \.gitattributes/, 'y'],
-    [/Install the git hooks/, 'n'],
-  ]);
+  const { code, out, err } = await atTerminal(
+    project,
+    ['init'],
+    [
+      [/What does the database belong to/, `\u001b[B${enter}`],
+      [/Which folder/, enter],
+      [/Which table/, `pages${enter}`],
+      [/Which column/, `body${enter}`],
+      [/Which path/, `pages/{slug}.html${enter}`],
+      [/Database URL/, `${project.url}${enter}`],
+      [/Write and trust this configuration/, 'y'],
+      [/to \.gitattributes/, 'y'],
+      [/Install the git hooks/, 'n'],
+    ],
+  );
   assert.equal(code, 0, err);
   assert.ok(!(out + err).includes(project.url));
   const { root, mappings } = JSON.parse(await project.read('sync-run.config.json')) as { root: string; mappings: unknown[] };

@@ -14,13 +14,19 @@ test('the demo holds in every step, whatever the configuration of the user says,
     await writeFile(join(hooks, hook), '#!/bin/sh\nexit 1\n');
     await chmod(join(hooks, hook), 0o755);
   }
-  const lines = [`[core]\n  hooksPath = ${hooks}\n  autocrlf = true`, '[commit]\n  gpgSign = true', '[gpg]\n  program = /nowhere/gpg', `[init]\n  templateDir = ${hooks}\n  defaultBranch = other`];
+  const lines = [
+    `[core]\n  hooksPath = ${hooks}\n  autocrlf = true`,
+    '[commit]\n  gpgSign = true',
+    '[gpg]\n  program = /nowhere/gpg',
+    `[init]\n  templateDir = ${hooks}\n  defaultBranch = other`,
+  ];
   await writeFile(join(repository.beside('home'), '.gitconfig'), `${lines.join('\n')}\n`);
   const env = { ...repository.env, GIT_DIR: '/nowhere', SYNC_RUN_DATABASE_URL: 'sqlite:/nowhere' };
   const { code, stdout, stderr } = await runCli(['demo'], { cwd: repository.beside('home'), env });
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' }, stdout);
   assert.match(stdout, /Every step held/);
-  for (const line of ['sync-run init --yes', 'sync-run sync', 'git switch --quiet main', 'sync-run resolve --merge', 'sync-run undo']) assert.ok(stdout.includes(`$ ${line}`), line);
+  for (const line of ['sync-run init --yes', 'sync-run sync', 'git switch --quiet main', 'sync-run resolve --merge', 'sync-run undo'])
+    assert.ok(stdout.includes(`$ ${line}`), line);
   const [, top = ''] = /^A scratch repository: (.*)$/m.exec(stdout) ?? [];
   await assert.rejects(access(top));
 });

@@ -9,7 +9,10 @@ interface Doctored {
   checks: { name: string; status: string; message: string; remedy?: string }[];
 }
 
-async function doctor(project: Project, options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Doctored & { code: number; failed: string[] }> {
+async function doctor(
+  project: Project,
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Doctored & { code: number; failed: string[] }> {
   const { code, stdout, stderr } = await project.cli(['doctor', '--json'], options);
   assert.equal(stderr, '');
   const document = JSON.parse(stdout) as Doctored;
@@ -21,11 +24,31 @@ test('a set-up that is in order', async (t) => {
   const project = await createProject(t);
   const { ok, checks } = await doctor(project);
   assert.equal(ok, true, JSON.stringify(checks));
-  const names = ['runtime', 'git', 'repository', 'configuration', 'trust', 'state', 'hooks', 'attributes', 'database', 'target', 'mappings', 'items'];
-  for (const name of names) assert.ok(checks.some((check) => check.name === name), name);
+  const names = [
+    'runtime',
+    'git',
+    'repository',
+    'configuration',
+    'trust',
+    'state',
+    'hooks',
+    'attributes',
+    'database',
+    'target',
+    'mappings',
+    'items',
+  ];
+  for (const name of names)
+    assert.ok(
+      checks.some((check) => check.name === name),
+      name,
+    );
   const text = await project.cli(['doctor']);
   assert.equal(text.code, 0);
-  assert.match(text.stdout, /warning hooks: Not all git hooks work:[^]*To mend: npx sync-run hooks install[^]*Everything sync-run needs is in place/);
+  assert.match(
+    text.stdout,
+    /warning hooks: Not all git hooks work:[^]*To mend: npx sync-run hooks install[^]*Everything sync-run needs is in place/,
+  );
 });
 
 test('each broken part is named with its remedy, and keeps no other check from running', async (t) => {
@@ -36,7 +59,10 @@ test('each broken part is named with its remedy, and keeps no other check from r
   const { failed, checks } = await doctor(project);
   assert.deepEqual(new Set(failed), new Set(['configuration', 'state', 'database']));
   assert.match(checks.find(({ name }) => name === 'state')?.remedy ?? '', /^chmod 700 /);
-  assert.ok(checks.some(({ name }) => name === 'hooks'), 'later checks ran');
+  assert.ok(
+    checks.some(({ name }) => name === 'hooks'),
+    'later checks ran',
+  );
 });
 
 test('an untrusted configuration, a wrong target, and rows that are refused', async (t) => {
@@ -57,7 +83,10 @@ test('before init, and outside of a repository', async (t) => {
   const project = await createProject(t, { setUp: false });
   const fresh = await doctor(project);
   assert.deepEqual(new Set(fresh.failed), new Set(['configuration', 'state', 'target']));
-  assert.ok(fresh.checks.every(({ status, remedy }) => status !== 'failed' || remedy), 'every failure has a remedy');
+  assert.ok(
+    fresh.checks.every(({ status, remedy }) => status !== 'failed' || remedy),
+    'every failure has a remedy',
+  );
   assert.deepEqual((await doctor(project, { cwd: dirname(project.path) })).failed, ['repository']);
 });
 

@@ -68,7 +68,10 @@ test('init --yes adopts what is equal, adds what is on one side, and leaves what
   assert.equal(code, 1);
   const report = JSON.parse(stdout) as { adopted: number; conflicts: { path: string }[]; files: object; rows: object };
   assert.equal(report.adopted, 1);
-  assert.deepEqual(report.conflicts.map(({ path }) => path), ['db/pages/both.html']);
+  assert.deepEqual(
+    report.conflicts.map(({ path }) => path),
+    ['db/pages/both.html'],
+  );
   assert.equal(await project.read('db/pages/row.html'), 'Row\n');
   assert.equal(await project.body('file'), 'File\n');
   assert.equal(await project.read('db/pages/both.html'), 'In the file\n');
@@ -77,7 +80,9 @@ test('init --yes adopts what is equal, adds what is on one side, and leaves what
 
 test('a preset makes the configuration', async (t) => {
   const project = await createProject(t, { setUp: false });
-  await project.sql('CREATE TABLE x_templates (tid INTEGER PRIMARY KEY, title TEXT NOT NULL, template TEXT NOT NULL, sid INT NOT NULL, version TEXT, status TEXT, dateline INT)');
+  await project.sql(
+    'CREATE TABLE x_templates (tid INTEGER PRIMARY KEY, title TEXT NOT NULL, template TEXT NOT NULL, sid INT NOT NULL, version TEXT, status TEXT, dateline INT)',
+  );
   await project.sql('CREATE TABLE x_templatesets (sid INTEGER PRIMARY KEY, title TEXT)');
   await project.sql('CREATE TABLE x_themes (tid INTEGER PRIMARY KEY, name TEXT)');
   await project.sql(
@@ -170,7 +175,9 @@ test('a user who may not make tables gets the files, and is told what rows need'
 test('the URL from standard input is kept in the state folder only', async (t) => {
   const project = await createProject(t, { setUp: false });
   await project.write('sync-run.config.json', config);
-  const { code, stdout } = await project.cli(['init', '--yes', '--no-hooks', '--no-run', '--json', '--url', '-'], { input: `${project.url}\n` });
+  const { code, stdout } = await project.cli(['init', '--yes', '--no-hooks', '--no-run', '--json', '--url', '-'], {
+    input: `${project.url}\n`,
+  });
   assert.equal(code, 0);
   const document = JSON.parse(stdout) as Record<string, unknown>;
   assert.equal(document.command, 'init');
@@ -206,7 +213,10 @@ test('another database needs --new-target, which then follows the rule for no ba
   assert.equal(code, 1);
   const report = JSON.parse(stdout) as { adopted: number; conflicts: { path: string }[] };
   assert.equal(report.adopted, 1);
-  assert.deepEqual(report.conflicts.map(({ path }) => path), ['db/pages/home.html']);
+  assert.deepEqual(
+    report.conflicts.map(({ path }) => path),
+    ['db/pages/home.html'],
+  );
   assert.equal(await project.read('db/pages/home.html'), 'Edited\n');
   assert.equal((await project.cli(['resolve', '--file', 'db/pages/home.html'])).code, 0);
   assert.equal((await project.cli(['status', '--check'])).code, 0);
@@ -225,7 +235,10 @@ test('a link in place of .gitattributes is not written through', async (t) => {
   await project.write('attributes', '* text\n');
   await project.git('config', 'core.symlinks', 'true');
   await symlink('attributes', join(project.path, '.gitattributes'));
-  const hash = async (): Promise<string> => createHash('sha256').update(await project.read('attributes')).digest('hex');
+  const hash = async (): Promise<string> =>
+    createHash('sha256')
+      .update(await project.read('attributes'))
+      .digest('hex');
   const before = await hash();
   assert.equal((await project.cli(['init', '--yes', '--no-hooks', '--no-run', '--url', project.url])).code, 0);
   assert.equal(await hash(), before);

@@ -12,7 +12,21 @@ test('the document of status has the keys of the contract, in their order', asyn
   const { code, stdout, stderr } = await project.cli(['status', '--json']);
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   const { lastRun, ...document } = JSON.parse(stdout) as Record<string, unknown>;
-  const keys = ['target', 'items', 'inSync', 'files', 'rows', 'conflicts', 'missing', 'skipped', 'held', 'pending', 'paused', 'runner', 'git'];
+  const keys = [
+    'target',
+    'items',
+    'inSync',
+    'files',
+    'rows',
+    'conflicts',
+    'missing',
+    'skipped',
+    'held',
+    'pending',
+    'paused',
+    'runner',
+    'git',
+  ];
   assert.deepEqual(Object.keys(document), keys);
   assert.equal(typeof (lastRun as { txid: string }).txid, 'string');
   assert.deepEqual(document, {
@@ -46,7 +60,8 @@ test('status --check turns what is ahead into exit code 1; status alone does not
 test('status, diff, log and show write nothing', async (t) => {
   const project = await createProject(t);
   await project.write('db/pages/home.html', 'Edited\n');
-  const look = async (): Promise<unknown> => Promise.all(['.git/sync-run/state.db', 'db/pages/home.html'].map(async (name) => (await stat(join(project.path, name))).mtimeMs));
+  const look = async (): Promise<unknown> =>
+    Promise.all(['.git/sync-run/state.db', 'db/pages/home.html'].map(async (name) => (await stat(join(project.path, name))).mtimeMs));
   const before = await look();
   const [batch] = JSON.parse((await project.cli(['log', '--json'])).stdout) as { txid: string }[];
   for (const args of [['status'], ['diff'], ['log'], ['show', batch!.txid, 'db/pages/home.html'], ['verify']]) await project.cli(args);
@@ -81,7 +96,12 @@ test('log lists batches, newest first, without a database; show prints their tex
   assert.equal((await project.cli(['sync'])).code, 0);
   await project.write('sync-run.config.json', 'broken');
   const away = { env: { SYNC_RUN_DATABASE_URL: 'sqlite:/nowhere' } };
-  const log = JSON.parse((await project.cli(['log', '--json'], away)).stdout) as { txid: string; command: string; files: number; rows: number }[];
+  const log = JSON.parse((await project.cli(['log', '--json'], away)).stdout) as {
+    txid: string;
+    command: string;
+    files: number;
+    rows: number;
+  }[];
   assert.deepEqual(
     log.map(({ command, files, rows }) => [command, files, rows]),
     [
@@ -120,7 +140,10 @@ test('resolve settles a conflict for either side, or merges', async (t) => {
   assert.equal((await project.cli(['resolve', '--row', 'b.html'], { cwd: join(project.path, 'db/pages') })).code, 0);
   const merged = await project.cli(['resolve', '--merge', 'db/pages', '--json']);
   assert.equal(merged.code, 1, 'what overlaps stays a conflict');
-  assert.deepEqual((JSON.parse(merged.stdout) as { conflicts: { path: string }[] }).conflicts.map(({ path }) => path), ['db/pages/d.html']);
+  assert.deepEqual(
+    (JSON.parse(merged.stdout) as { conflicts: { path: string }[] }).conflicts.map(({ path }) => path),
+    ['db/pages/d.html'],
+  );
   assert.equal(await project.body('a'), 'one\n2\n3\n4\n5\n');
   assert.equal(await project.read('db/pages/b.html'), '1\n2\n3\n4\nfive\n');
   assert.equal(await project.read('db/pages/c.html'), 'one\n2\n3\n4\nfive\n');
@@ -151,7 +174,10 @@ test('verify compares all bytes and exits with 1 where they differ', async (t) =
   await project.sql(`UPDATE pages SET body = 'Row' WHERE slug = 'home'`);
   const { code, stdout } = await project.cli(['verify', '--json']);
   assert.equal(code, 1);
-  assert.deepEqual((JSON.parse(stdout) as { differing: { path: string }[] }).differing.map(({ path }) => path), ['db/pages/home.html']);
+  assert.deepEqual(
+    (JSON.parse(stdout) as { differing: { path: string }[] }).differing.map(({ path }) => path),
+    ['db/pages/home.html'],
+  );
 });
 
 test('hooks are installed, checked and removed', async (t) => {

@@ -19,8 +19,18 @@ before(async () => {
   // An old Node.js reads no TypeScript, so it gets what is published.
   const tsc = join(top, 'node_modules/typescript/bin/tsc');
   const options = ['--ignoreConfig', '--outDir', join(folder, 'out'), '--rootDir', top, '--target', 'es2024', '--module', 'nodenext'];
-  const flags = ['--rewriteRelativeImportExtensions', '--verbatimModuleSyntax', '--noCheck', '--types', 'node', '--typeRoots', join(top, 'node_modules/@types')];
-  await run(process.versions.deno === undefined ? process.execPath : 'node', [tsc, ...options, ...flags, join(top, 'src/cli/main.ts')], { cwd: top });
+  const flags = [
+    '--rewriteRelativeImportExtensions',
+    '--verbatimModuleSyntax',
+    '--noCheck',
+    '--types',
+    'node',
+    '--typeRoots',
+    join(top, 'node_modules/@types'),
+  ];
+  await run(process.versions.deno === undefined ? process.execPath : 'node', [tsc, ...options, ...flags, join(top, 'src/cli/main.ts')], {
+    cwd: top,
+  });
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   main = join(folder, 'out/src/cli/main.js');
   old = await oldNode();
@@ -32,7 +42,10 @@ test('a Node.js that is too old gets one line that says so, and no stack trace',
   for (const args of [[], ['status'], ['--help']]) {
     const { code, stdout, stderr } = await runProgram(old, [main, ...args], { cwd: folder, env: {} });
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
-    assert.match(stderr, /^sync-run: Needs Node\.js 22\.22 or newer, but this is 20\.\d+\.\d+\. Install a newer one from https:\/\/nodejs\.org\n$/);
+    assert.match(
+      stderr,
+      /^sync-run: Needs Node\.js 22\.22 or newer, but this is 20\.\d+\.\d+\. Install a newer one from https:\/\/nodejs\.org\n$/,
+    );
   }
 });
 
@@ -48,9 +61,14 @@ test('with --json as a document', async () => {
 /** The system's Node.js if it is an old one, else one fetched for this. */
 async function oldNode(): Promise<string> {
   for (const path of ['/usr/bin/node', '/usr/local/bin/node']) {
-    const version = await run(path, ['--version']).then(({ stdout }) => stdout, () => '');
+    const version = await run(path, ['--version']).then(
+      ({ stdout }) => stdout,
+      () => '',
+    );
     if (version.startsWith('v20.')) return path;
   }
-  const { stdout } = await run('npx', ['--yes', '--allow-scripts=node', '--package=node@20', '--', 'node', '-p', 'process.execPath'], { cwd: folder });
+  const { stdout } = await run('npx', ['--yes', '--allow-scripts=node', '--package=node@20', '--', 'node', '-p', 'process.execPath'], {
+    cwd: folder,
+  });
   return stdout.trim();
 }

@@ -42,7 +42,9 @@ for (const [signal, exit] of signals) {
     t.after(() => lock.release());
     // SQLite makes this file when the state is opened for writing, long after signals are listened to.
     const opened = appearance(state, 'state.db-wal');
-    const { code, stdout, stderr } = await project.cli(['sync', '--json'], { started: (child) => void opened.then(() => child.kill(signal)) });
+    const { code, stdout, stderr } = await project.cli(['sync', '--json'], {
+      started: (child) => void opened.then(() => child.kill(signal)),
+    });
     assert.equal(code, exit, stderr);
     assert.match(stderr, new RegExp(`Stopping[^]*sync-run: Stopped by ${signal}`));
     assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'INTERRUPTED');

@@ -62,6 +62,8 @@ test('a wrong command line is exit code 2 and one clear line', async () => {
 test('with --json the error of a command line is a document too', async () => {
   const { code, stdout, stderr } = await runCli(['sync', '--sideways', '--json'], anywhere);
   assert.equal(code, 2);
-  assert.deepEqual(JSON.parse(stdout), { error: { code: 'USAGE', message: 'Unknown option "--sideways"', hint: 'npx sync-run sync --help' } });
+  assert.deepEqual(JSON.parse(stdout), {
+    error: { code: 'USAGE', message: 'Unknown option "--sideways"', hint: 'npx sync-run sync --help' },
+  });
   assert.match(stderr, /Unknown option/);
 });

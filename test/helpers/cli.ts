@@ -39,7 +39,11 @@ export function runProgram(program: string, args: readonly string[], { cwd, env,
   const { SYNC_RUN_DATABASE_URL: _, SYNC_RUN_HOOK: __, ...inherited } = process.env;
   const scrubbed = Object.hasOwn(env, 'PATH') ? env : { ...inherited, ...env };
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env: { ...scrubbed, NO_COLOR: '1' }, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      cwd,
+      env: { ...scrubbed, NO_COLOR: '1' },
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout!.on('data', (chunk: Buffer) => out.push(chunk));

@@ -26,5 +26,9 @@ function render({ name, status, message, remedy }: Check, style: Style): string[
   const mark = { ok: style.good('ok     '), warning: style.warning('warning'), failed: style.error('failed ') }[status];
   const [first = '', ...more] = printable(message).split('\n');
   const indent = ' '.repeat(8);
-  return [`${mark} ${style.strong(name)}: ${first}`, ...more.map((line) => `${indent}${line}`), ...(remedy ? [`${indent}To mend: ${printable(remedy)}`] : [])];
+  return [
+    `${mark} ${style.strong(name)}: ${first}`,
+    ...more.map((line) => `${indent}${line}`),
+    ...(remedy ? [`${indent}To mend: ${printable(remedy)}`] : []),
+  ];
 }

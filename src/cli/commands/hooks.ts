@@ -36,7 +36,10 @@ export async function hooksStatusCommand(call: Call): Promise<Result> {
 export async function hooksRemoveCommand({ terminal }: Call): Promise<Result> {
   const repository = await openRepository(terminal.cwd, terminal.env);
   const changed = await removeHooks(repository);
-  const text = changed.length > 0 ? `Removed from ${counted(changed.length, 'place')}:\n${changed.map((place) => `  ${place}\n`).join('')}` : 'There was nothing to remove\n';
+  const text =
+    changed.length > 0
+      ? `Removed from ${counted(changed.length, 'place')}:\n${changed.map((place) => `  ${place}\n`).join('')}`
+      : 'There was nothing to remove\n';
   return { exit: 0, document: { removed: changed }, text };
 }
 

@@ -74,7 +74,10 @@ async function setUp(call: Call<InitOptions>, context: Context, asking: boolean)
   if (options.newTarget) await forgetTarget(context, { lockTimeout });
   const prepared = await prepare(call, state, store);
   const attributes = await applyAttributes(call, repository.top, config.root, asking);
-  const hooks = options.hooks && (!asking || (await confirm(terminal, 'Install the git hooks?'))) ? await installHooks(repository, terminal, config.root) : [];
+  const hooks =
+    options.hooks && (!asking || (await confirm(terminal, 'Install the git hooks?')))
+      ? await installHooks(repository, terminal, config.root)
+      : [];
   if (hooks.length > 0) say(['Git hooks:', ...renderHooks(hooks, repository.top, style)].join('\n'));
   if (!options.run) return withoutRun(context, { prepared, attributes, hooks });
   const report = await firstRun(call, context, prepared, lockTimeout);
@@ -106,7 +109,9 @@ async function agree({ terminal, style, say }: Call<InitOptions>, { config, isNe
   say(`Database: ${printable(server)}`);
   for (const warning of warnings) terminal.err(`${style.warning('Warning:')} ${printable(warning)}\n`);
   if (asking && !(await confirm(terminal, isNew ? 'Write and trust this configuration?' : 'Trust this configuration?'))) {
-    throw new SyncError('UNTRUSTED', 'The configuration was not trusted; nothing was written', { hint: `Edit "${configFileName}", then: npx sync-run init` });
+    throw new SyncError('UNTRUSTED', 'The configuration was not trusted; nothing was written', {
+      hint: `Edit "${configFileName}", then: npx sync-run init`,
+    });
   }
 }
 
@@ -133,11 +138,17 @@ async function prepare({ terminal, style }: Call<InitOptions>, state: State, sto
   }
 }
 
-async function applyAttributes({ terminal, options, say }: Call<InitOptions>, top: string, root: string, asking: boolean): Promise<'present' | 'added' | 'proposed'> {
+async function applyAttributes(
+  { terminal, options, say }: Call<InitOptions>,
+  top: string,
+  root: string,
+  asking: boolean,
+): Promise<'present' | 'added' | 'proposed'> {
   const proposal = await proposeAttributesLine(top, root);
   if (!proposal) return 'present';
   const { line, canApply, apply } = proposal;
-  const wanted = canApply && (options.yes || (asking && (await confirm(terminal, `Add "${line}" to .gitattributes, so that git changes no bytes?`))));
+  const wanted =
+    canApply && (options.yes || (asking && (await confirm(terminal, `Add "${line}" to .gitattributes, so that git changes no bytes?`))));
   if (!wanted) {
     say(`Add this line to .gitattributes, so that git changes no bytes of the files: ${line}`);
     return 'proposed';

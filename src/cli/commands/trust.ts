@@ -42,7 +42,15 @@ export async function trustCommand({ terminal, json, options, style, say }: Call
 /** What is new compared with what was trusted last; the whole configuration where there was nothing. */
 function newLines(last: string | null, canonical: string): string[] {
   const options = { context: 3, headerOptions: FILE_HEADERS_ONLY };
-  const patch = createTwoFilesPatch(last === null ? '/dev/null' : 'a/sync-run.config.json', 'b/sync-run.config.json', ended(last ?? ''), ended(canonical), 'trusted', 'now', options);
+  const patch = createTwoFilesPatch(
+    last === null ? '/dev/null' : 'a/sync-run.config.json',
+    'b/sync-run.config.json',
+    ended(last ?? ''),
+    ended(canonical),
+    'trusted',
+    'now',
+    options,
+  );
   return patch.trimEnd().split('\n');
 }
 

@@ -21,10 +21,10 @@ export const templates: Record<string, string> = {
   footer: '<footer>\n  <p>Boats come and go</p>\n  <hr>\n  <p>Mind the gap</p>\n</footer>\n',
   index: '<main>\n  {$forums}\n  {$boardstats}\n</main>\n',
   index_boardstats: '<section class="stats">{$stats[\'numposts\']} letters in the log book</section>\n',
-  forumbit: '<h2>{$forum[\'name\']}</h2>\n<p>{$forum[\'description\']}</p>\n',
-  postbit: '<article id="post_{$post[\'pid\']}">\n  {$post[\'message\']}\n  {$post[\'signature\']}\n</article>\n',
+  forumbit: "<h2>{$forum['name']}</h2>\n<p>{$forum['description']}</p>\n",
+  postbit: "<article id=\"post_{$post['pid']}\">\n  {$post['message']}\n  {$post['signature']}\n</article>\n",
   postbit_signature: '<aside class="signature">{$post[\'signature\']}</aside>\n',
-  showthread: '<h1>{$thread[\'subject\']}</h1>\n{$posts}\n',
+  showthread: "<h1>{$thread['subject']}</h1>\n{$posts}\n",
 };
 
 export const stylesheets: Record<string, string> = {
@@ -60,11 +60,15 @@ export async function createForum(path: string): Promise<Forum> {
       ),
     template: (title) =>
       withStore(url, (store) =>
-        store.read(async ({ sql }) => text(await sql`SELECT template AS text FROM mybb_templates WHERE sid = ${setId} AND title = ${title}`)),
+        store.read(async ({ sql }) =>
+          text(await sql`SELECT template AS text FROM mybb_templates WHERE sid = ${setId} AND title = ${title}`),
+        ),
       ),
     stylesheet: (name) =>
       withStore(url, (store) =>
-        store.read(async ({ sql }) => text(await sql`SELECT stylesheet AS text FROM mybb_themestylesheets WHERE tid = ${themeId} AND name = ${name}`)),
+        store.read(async ({ sql }) =>
+          text(await sql`SELECT stylesheet AS text FROM mybb_themestylesheets WHERE tid = ${themeId} AND name = ${name}`),
+        ),
       ),
   };
 }

@@ -45,7 +45,8 @@ export async function createScratch({ env, runtime, signal }: Terminal): Promise
   const run = (program: string, args: readonly string[]): Promise<Outcome> =>
     new Promise((resolve, reject) => {
       execFile(program, args, { cwd: top, env: childEnv, signal, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-        if (error && typeof error.code !== 'number') reject(new SyncError('IO', `Running "${program}" failed: ${error.message}`, { cause: error }));
+        if (error && typeof error.code !== 'number')
+          reject(new SyncError('IO', `Running "${program}" failed: ${error.message}`, { cause: error }));
         else resolve({ code: typeof error?.code === 'number' ? error.code : 0, output: stdout + stderr });
       });
     });

@@ -29,7 +29,8 @@ export function createStage(scratch: Scratch, style: Style, say: (line: string) 
     async syncRun(args, code = 0) {
       const outcome = await scratch.syncRun(...args);
       show('sync-run', args, outcome.output);
-      if (outcome.code !== code) throw new StepFailed(`"sync-run ${args.join(' ')}" ended with exit code ${outcome.code} instead of ${code}`);
+      if (outcome.code !== code)
+        throw new StepFailed(`"sync-run ${args.join(' ')}" ended with exit code ${outcome.code} instead of ${code}`);
       return outcome;
     },
     async git(...args) {

@@ -18,8 +18,10 @@ export async function playStory(stage: Stage, scratch: Scratch, forum: Forum): P
 async function firstExport(stage: Stage, scratch: Scratch, forum: Forum): Promise<void> {
   stage.title('A forum keeps its theme in a database; the first run makes files of it');
   await stage.syncRun(['init', '--yes', '--preset', 'mybb', '--url', forum.url]);
-  for (const title of Object.keys(templates)) same(templatePath(title), await scratch.read(templatePath(title)), await forum.template(title));
-  for (const name of Object.keys(stylesheets)) same(stylesheetPath(name), await scratch.read(stylesheetPath(name)), await forum.stylesheet(name));
+  for (const title of Object.keys(templates))
+    same(templatePath(title), await scratch.read(templatePath(title)), await forum.template(title));
+  for (const name of Object.keys(stylesheets))
+    same(stylesheetPath(name), await scratch.read(stylesheetPath(name)), await forum.stylesheet(name));
   stage.expect('every file holds the bytes of its row', await scratch.read(templatePath('header')), templates.header);
   await commitAll(stage, 'Put the theme under version control');
 
@@ -43,7 +45,7 @@ async function editRow(stage: Stage, scratch: Scratch, forum: Forum): Promise<vo
   stage.title('An edit in the admin panel reaches the file');
   const text = templates.postbit!.replace('<article', '<article class="letter"');
   await forum.editTemplate('postbit', text);
-  stage.tell('UPDATE mybb_templates SET template = … WHERE title = \'postbit\'');
+  stage.tell("UPDATE mybb_templates SET template = … WHERE title = 'postbit'");
   await stage.syncRun(['sync']);
   stage.expect('the file holds what the row holds', await scratch.read(templatePath('postbit')), text);
   await commitAll(stage, 'Take over what was edited in the admin panel');

@@ -61,7 +61,13 @@ async function checkRights(list: Checklist, store: Store, mappings: CheckedMappi
 }
 
 /** Items that need a person, and files below the root that no mapping takes. */
-async function checkItems(list: Checklist, terminal: Terminal, { repository, config }: Tree, store: Store, mappings: CheckedMapping[]): Promise<void> {
+async function checkItems(
+  list: Checklist,
+  terminal: Terminal,
+  { repository, config }: Tree,
+  store: Store,
+  mappings: CheckedMapping[],
+): Promise<void> {
   if (!config) return;
   const state = await openState(repository.statePath, { mode: 'read' });
   try {
@@ -74,12 +80,19 @@ async function checkItems(list: Checklist, terminal: Terminal, { repository, con
       message: [count, ...listed(refused, ({ path, code, message }) => `${path} ${code} ${message}`)].join('\n'),
       ...(refused.length > 0 && { status: 'failed' as const, remedy: 'Rename what is named, in the database or in the tree' }),
     });
-    const known = new Set([...snapshot.items.map(pathOf), ...snapshot.items.flatMap(({ base }) => base?.path ?? []), ...snapshot.skips.map(({ path }) => path)]);
+    const known = new Set([
+      ...snapshot.items.map(pathOf),
+      ...snapshot.items.flatMap(({ base }) => base?.path ?? []),
+      ...snapshot.skips.map(({ path }) => path),
+    ]);
     const strange = [...(await trackedPaths(repository, config.root)).keys()].filter((path) => !known.has(path));
     if (strange.length > 0) {
       list.add('files', {
         status: 'warning',
-        message: [`Below "${config.root}", ${strange.length} tracked files belong to no mapping:`, ...listed(strange, (path) => path, 5)].join('\n'),
+        message: [
+          `Below "${config.root}", ${strange.length} tracked files belong to no mapping:`,
+          ...listed(strange, (path) => path, 5),
+        ].join('\n'),
         remedy: 'Move them elsewhere, or add a mapping',
       });
     }

@@ -30,7 +30,8 @@ export async function checkTree(list: Checklist, terminal: Terminal): Promise<Tr
   if (!repository) return null;
   list.add('repository', { message: `${repository.top}${repository.isLinkedWorktree ? ' (a linked worktree)' : ''}` });
   const config = await list.look('configuration', () => loadConfig(repository.top, presets));
-  if (config) list.add('configuration', { message: `"sync-run.config.json" is valid: ${config.mappings.map(({ name }) => name).join(', ')}` });
+  if (config)
+    list.add('configuration', { message: `"sync-run.config.json" is valid: ${config.mappings.map(({ name }) => name).join(', ')}` });
   await list.look('state', () => checkState(list, repository, config));
   await list.look('hooks', () => checkHooks(list, repository));
   if (config) await list.look('attributes', () => checkAttributes(list, repository.top, config.root));
@@ -41,7 +42,10 @@ async function checkGit(list: Checklist, { cwd, env }: Terminal): Promise<void> 
   const version = (await gitVersion({ top: cwd, env: childEnvironment(env) })).trim();
   const [, major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(version) ?? []).map(Number);
   const fits = major > MINIMUM_GIT[0] || (major === MINIMUM_GIT[0] && minor >= MINIMUM_GIT[1]);
-  list.add('git', fits ? { message: version } : { status: 'failed', message: version, remedy: `Install git ${MINIMUM_GIT.join('.')} or newer` });
+  list.add(
+    'git',
+    fits ? { message: version } : { status: 'failed', message: version, remedy: `Install git ${MINIMUM_GIT.join('.')} or newer` },
+  );
 }
 
 async function checkState(list: Checklist, { statePath }: Repository, config: LoadedConfig | null): Promise<void> {
@@ -105,6 +109,10 @@ async function checkAttributes(list: Checklist, top: string, root: string): Prom
     'attributes',
     missing === null
       ? { message: 'git changes no bytes of the mapped files' }
-      : { status: 'warning', message: 'git may change newlines in the mapped files', remedy: `Add this line to .gitattributes: ${missing}` },
+      : {
+          status: 'warning',
+          message: 'git may change newlines in the mapped files',
+          remedy: `Add this line to .gitattributes: ${missing}`,
+        },
   );
 }

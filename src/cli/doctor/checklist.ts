@@ -21,7 +21,8 @@ export interface Checklist {
 
 export function createChecklist(signal: AbortSignal): Checklist {
   const checks: Check[] = [];
-  const add: Checklist['add'] = (name, { status = 'ok', message, remedy }) => void checks.push({ name, status, message, ...(remedy && { remedy }) });
+  const add: Checklist['add'] = (name, { status = 'ok', message, remedy }) =>
+    void checks.push({ name, status, message, ...(remedy && { remedy }) });
   return {
     checks,
     add,

@@ -11,7 +11,8 @@ import type { Terminal } from '../terminal.ts';
 export async function chooseUrl(flag: string | undefined, statePath: string, terminal: Terminal, asking: boolean): Promise<string> {
   if (flag === '-') {
     const url = (await terminal.readInput()).trim();
-    if (url === '') throw new SyncError('NO_TARGET', 'Standard input held no database URL', { hint: 'echo "$DATABASE_URL" | npx sync-run init --url -' });
+    if (url === '')
+      throw new SyncError('NO_TARGET', 'Standard input held no database URL', { hint: 'echo "$DATABASE_URL" | npx sync-run init --url -' });
     return url;
   }
   const given = flag ?? (terminal.env.SYNC_RUN_DATABASE_URL || (await readUrl(statePath)));

@@ -11,7 +11,15 @@ export function renderHooks(places: readonly HookPlace[], top: string, style: St
     const words = { installed: 'installed', missing: 'not installed', outdated: 'out of date', manual: 'to be added by hand' }[state];
     return [
       `  ${hook.padEnd(13)} ${paint(words)} ${style.faint(printable(place))}${note ? ` (${printable(note)})` : ''}`,
-      ...(lines ? ['    Add these lines:', ...lines.trimEnd().split('\n').map((line) => `      ${line}`)] : []),
+      ...(lines
+        ? [
+            '    Add these lines:',
+            ...lines
+              .trimEnd()
+              .split('\n')
+              .map((line) => `      ${line}`),
+          ]
+        : []),
     ];
   });
 }

@@ -21,7 +21,9 @@ export function statusDocument(status: Status, { paused, runner }: Live): unknow
 /** Where both sides stand, for people. */
 export function renderStatus(status: Status, { paused, runner }: Live, style: Style): string {
   const { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, git } = status;
-  const lines = [`${style.strong(printable(target))}: ${inSync === items ? style.good(`all ${counted(items, 'item')} in sync`) : `${inSync} of ${counted(items, 'item')} in sync`}`];
+  const lines = [
+    `${style.strong(printable(target))}: ${inSync === items ? style.good(`all ${counted(items, 'item')} in sync`) : `${inSync} of ${counted(items, 'item')} in sync`}`,
+  ];
   if (pending) {
     const what = `A batch of ${counted(pending.operations, 'item')} (${pending.command}, ${pending.txid.slice(0, 8)}) was cut short`;
     lines.push(style.warning(`${what}; the next run finishes it or takes it back: npx sync-run sync`));
@@ -33,7 +35,9 @@ export function renderStatus(status: Status, { paused, runner }: Live, style: St
   lines.push(...renderAhead(rows, 'Rows ahead of their files', 'npx sync-run export', style));
   lines.push(...renderConflicts(conflicts, style));
   if (missing.length > 0) {
-    lines.push(style.warning(`Files missing (npx sync-run resolve --row <path> brings one back, npx sync-run import <path> deletes its row):`));
+    lines.push(
+      style.warning(`Files missing (npx sync-run resolve --row <path> brings one back, npx sync-run import <path> deletes its row):`),
+    );
     lines.push(...list(missing, printable));
   }
   lines.push(...renderSkipped(skipped, style));
@@ -43,14 +47,17 @@ export function renderStatus(status: Status, { paused, runner }: Live, style: St
 
 function renderAhead(ahead: readonly AheadReport[], title: string, command: string, style: Style): string[] {
   if (ahead.length === 0) return [];
-  const line = ({ path, change, from }: AheadReport): string => `${change.padEnd(8)} ${from ? `${printable(from)} -> ` : ''}${printable(path)}`;
+  const line = ({ path, change, from }: AheadReport): string =>
+    `${change.padEnd(8)} ${from ? `${printable(from)} -> ` : ''}${printable(path)}`;
   return [`${title} (${style.code(command)} carries them over):`, ...list(ahead, line)];
 }
 
 function renderRunner({ pid, command, since, queue, gate }: RunnerStatus, style: Style): string[] {
   const lines = [`A runner is at work: process ${pid} (${printable(command)}), since ${time(since)}`];
-  for (const { who, why, since: from } of gate.closed) lines.push(style.warning(`  it waits since ${time(from)}: ${printable(who)}: ${printable(why)}`));
-  if (queue.database) lines.push(style.warning(`  the database is away: ${printable(queue.database.message)}; what waits is applied once it is back`));
+  for (const { who, why, since: from } of gate.closed)
+    lines.push(style.warning(`  it waits since ${time(from)}: ${printable(who)}: ${printable(why)}`));
+  if (queue.database)
+    lines.push(style.warning(`  the database is away: ${printable(queue.database.message)}; what waits is applied once it is back`));
   if (queue.depth > 0) lines.push(`  ${counted(queue.depth, 'path')} waiting`);
   const [last] = gate.past;
   if (last) lines.push(`  it last waited for ${Math.round(last.until - last.since)} ms: ${printable(last.who)}: ${printable(last.why)}`);
