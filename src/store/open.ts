@@ -1,5 +1,3 @@
-import { openMysqlStore } from './mysql.ts';
-import { openSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
 import { parseUrl } from './url.ts';
 
@@ -13,5 +11,7 @@ import { parseUrl } from './url.ts';
 export async function openStore(url: string, baseDir: string, signal?: AbortSignal): Promise<Store> {
   const target = parseUrl(url, baseDir);
   signal?.throwIfAborted();
-  return target.kind === 'sqlite' ? openSqliteStore(target.path) : openMysqlStore(target, signal);
+  // Only the driver that is needed is loaded: mysql2 takes longer than all the rest.
+  if (target.kind === 'sqlite') return (await import('./sqlite.ts')).openSqliteStore(target.path);
+  return (await import('./mysql.ts')).openMysqlStore(target, signal);
 }
