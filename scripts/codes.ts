@@ -22,14 +22,20 @@ export function codesDocument(): string {
   return `<!-- Written by "npm run codes" from src/core/errors.ts and src/core/skips.ts -->
 # Codes
 ## Exit codes
-${table(['exit', 'meaning'], exits.map(([code, means]) => [String(code), means]))}
+${table(
+  ['exit', 'meaning'],
+  exits.map(([code, means]) => [String(code), means]),
+)}
 
 \`sync-run hold\` ends with the exit code of its command. A git hook ends with 0, or with 1 where pre-commit blocks a commit.
 
 ## Error codes
 With \`--json\`, \`error.code\` of the document that a failed command prints.
 
-${table(['code', 'exit', 'meaning'], errors.map(([code = '', ...rest]) => [`\`${code}\``, ...rest]))}
+${table(
+  ['code', 'exit', 'meaning'],
+  errors.map(([code = '', ...rest]) => [`\`${code}\``, ...rest]),
+)}
 
 A command that is interrupted prints the code \`INTERRUPTED\` and ends with 130 or 143.
 
@@ -38,11 +44,17 @@ A command that is interrupted prints the code \`INTERRUPTED\` and ends with 130 
 
 Items that need a person; the exit code becomes 1:
 
-${table(['code', 'meaning'], refused.map(([code, { means }]) => [`\`${code}\``, means]))}
+${table(
+  ['code', 'meaning'],
+  refused.map(([code, { means }]) => [`\`${code}\``, means]),
+)}
 
 Items left alone by a rule somebody chose; the exit code stays what it is:
 
-${table(['code', 'meaning'], byRule.map(([code, { means }]) => [`\`${code}\``, means]))}
+${table(
+  ['code', 'meaning'],
+  byRule.map(([code, { means }]) => [`\`${code}\``, means]),
+)}
 `;
 }
 
