@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { SyncError } from '../core/errors.ts';
 import { isEditorFile } from '../core/editor-files.ts';
 import type { Manifest } from '../core/manifest.ts';
@@ -133,7 +134,7 @@ async function assemble(
     const quiet = options.quiet === undefined ? {} : { quiet: options.quiet };
     live = await startLive({
       folder: tree.top,
-      root: config.root,
+      root: join(tree.top, config.root),
       gitDir,
       stateFolder,
       ignored: (name) => isEditorFile(name) || name.startsWith(OWN_PREFIX),
