@@ -5,7 +5,7 @@ import type { Decision } from '../core/plan.ts';
 import { removeLeftovers } from '../tree/settle.ts';
 import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
-import { describe } from './describe.ts';
+import { describe, uncount } from './describe.ts';
 import { followUpOf } from './follow-up.ts';
 import { type Deviations, treeOf } from './forward.ts';
 import { look, watchGit } from './look.ts';
@@ -107,6 +107,7 @@ function refusedEverything(refused: ReadonlyMap<string, Refusal>): SyncError {
 }
 
 function withDeviations(report: Report, deviations: Deviations, acting: Decision[]): Report {
+  for (const index of [...deviations.conflicts.keys(), ...deviations.skipped.keys()]) uncount(report, acting[index]!);
   for (const [index] of deviations.conflicts) {
     const { item, path, change } = acting[index]!;
     const key = item.row?.seen.key ?? item.file?.key ?? item.base?.key ?? {};

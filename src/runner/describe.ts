@@ -3,7 +3,7 @@ import type { Operation } from '../core/batch.ts';
 import { keyId } from '../core/match.ts';
 import type { Decision } from '../core/plan.ts';
 import type { Skip } from '../core/skips.ts';
-import type { ConflictReport, Report } from './report.ts';
+import { type ConflictReport, emptyReport, type Report } from './report.ts';
 import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -39,6 +39,17 @@ export function describe(report: Report, { snapshot, decisions, operations, mapp
     if (mapping.rules.notice && operations.some(({ row, mapping: name }) => row && name === mapping.name)) report.notices.push(mapping.rules.notice);
   }
   return report;
+}
+
+/** Takes back what `describe` counted for an item that ended otherwise. */
+export function uncount(report: Report, decision: Decision): void {
+  const counted = emptyReport(report.command, report.dryRun);
+  countFile(counted, decision);
+  countRow(counted, decision);
+  for (const what of ['written', 'deleted', 'renamed'] as const) report.files[what] -= counted.files[what];
+  for (const what of ['written', 'inserted', 'deleted', 'renamed'] as const) report.rows[what] -= counted.rows[what];
+  const wrong = new Set(counted.changes.map((change) => JSON.stringify(change)));
+  report.changes = report.changes.filter((change) => !wrong.has(JSON.stringify(change)));
 }
 
 export function skipsOf(snapshot: Snapshot, decisions: readonly Decision[], request: Pick<Request, 'paths'>): Skip[] {

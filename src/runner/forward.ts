@@ -11,7 +11,7 @@ import { settle } from '../tree/settle.ts';
 import type { Tree } from '../tree/stage.ts';
 import type { Context } from './context.ts';
 import { type RowOutcome, writeRepairable } from './repairable.ts';
-import { pendingRows, type Texts } from './rows.ts';
+import { movesPrimaryKey, pendingRows, type Texts } from './rows.ts';
 
 /** What a finished batch changes in the state besides what its operations did. */
 export interface FollowUp {
@@ -101,7 +101,9 @@ function completion(context: Context, batch: Batch, followUp: FollowUp, blobs: R
   const set: BaseEntry[] = [...followUp.set];
   const drop: BaseEntry[] = [...followUp.drop];
   for (const { base, row } of done) {
-    const after = base.after && { ...base.after, pk: row?.pk ?? base.after.pk };
+    // Known only now for new rows; an undo has to find this very entry.
+    if (base.after) base.after = { ...base.after, pk: row?.pk ?? base.after.pk };
+    const { after } = base;
     if (base.before && (!after || after.pk !== base.before.pk || after.mapping !== base.before.mapping)) drop.push(base.before);
     if (after) set.push(after);
   }
@@ -141,9 +143,11 @@ function deviates(deviations: Deviations, index: number): boolean {
   return deviations.conflicts.has(index) || deviations.skipped.has(index);
 }
 
-/** The primary keys the database gave to inserted rows, found again by key after a crash. */
+/** The primary keys of inserted rows, and of renamed ones whose key is their primary key, found again by key after a crash. */
 export async function findInserted(context: Context, batch: Batch): Promise<void> {
-  const inserted = pendingRows(context, batch).filter(({ change, checked }) => change.kind === 'insert' && checked.table.transactional);
+  const inserted = pendingRows(context, batch).filter(
+    ({ change, checked }) => checked.table.transactional && (change.kind === 'insert' || movesPrimaryKey(change, checked.shape)),
+  );
   if (inserted.length === 0) return;
   await context.store.read(async (session) => {
     for (const { change, checked } of inserted) change.pk = (await session.find(checked.shape, change.key))[0] ?? change.pk;

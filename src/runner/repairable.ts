@@ -3,7 +3,7 @@ import type { Refusal } from '../core/match.ts';
 import { RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { inKeyOrder } from './row-order.ts';
-import { differs, type Pending, pendingRows, textOf, type Texts, writeRow } from './rows.ts';
+import { differs, movesPrimaryKey, type Pending, pendingRows, textOf, type Texts, writeRow } from './rows.ts';
 import { Unstable } from './unstable.ts';
 
 /** How one row of a table without transactions ended. */
@@ -70,6 +70,12 @@ function pick<T>(values: Record<string, T>, columns: Record<string, unknown>): R
 }
 
 async function findRow(session: Session, { change, checked }: Pending) {
-  const pk = change.kind === 'insert' ? (await session.find(checked.shape, change.key))[0] : change.pk;
-  return pk ? ((await session.lock(checked.shape, [pk])).get(pk) ?? null) : null;
+  const { shape } = checked;
+  const pk = change.kind === 'insert' ? (await session.find(shape, change.key))[0] : change.pk;
+  const row = pk ? ((await session.lock(shape, [pk])).get(pk) ?? null) : null;
+  if (row || !movesPrimaryKey(change, shape)) return row;
+  // Renamed before a crash: it is under its new key already.
+  const [moved] = await session.find(shape, change.key);
+  change.pk = moved ?? change.pk;
+  return moved ? ((await session.lock(shape, [moved])).get(moved) ?? null) : null;
 }

@@ -4,6 +4,7 @@ import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId, type Refusal } from '../core/match.ts';
 import type { Key } from '../core/model.ts';
+import type { RowShape } from '../core/table.ts';
 import { type LockedRow, RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { keyImage } from './operations.ts';
@@ -147,6 +148,12 @@ export async function writeRow(session: Session, { change, checked }: Pending, t
     done = await session.update(shape, change.pk ?? '', change.set, text, before);
   }
   if (!done) throw new Unstable(`A row of "${shape.table}" changed while it was written`);
+  if (movesPrimaryKey(change, shape)) change.pk = (await session.find(shape, temporaryKey ?? change.key))[0] ?? change.pk;
+}
+
+/** Where the key is (a part of) the primary key, a renamed row is found under another one afterwards. */
+export function movesPrimaryKey(change: RowChange, { primaryKey }: Pick<RowShape, 'primaryKey'>): boolean {
+  return change.kind === 'update' && change.keyBefore !== null && primaryKey.some((column) => column in change.key);
 }
 
 /** Reads every written row again and compares bytes and key. */
@@ -158,8 +165,8 @@ async function readBack(session: Session, pending: Pending[], refused: ReadonlyM
       shape,
       own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
     );
-    // SQLite gives the primary key of a deleted row to the next one.
-    const taken = new Set(own.filter(({ change }) => change.kind === 'insert').map(({ change }) => change.pk));
+    // SQLite gives the primary key of a deleted row to the next one; a renamed row may take it over.
+    const taken = new Set(own.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.pk));
     for (const { index, change } of own) {
       if (change.kind === 'delete' && taken.has(change.pk)) continue;
       const refusal = differs(change, rows.get(change.pk ?? '') ?? null, shape.keyColumns);

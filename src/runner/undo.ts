@@ -169,7 +169,7 @@ async function rowIsStill(context: Context, operation: Operation): Promise<boole
   const { after, before } = operation.base;
   const pk = (after ?? before)?.pk;
   const row = pk ? await context.store.read(async (session) => (await session.lock(checked.shape, [pk])).get(pk)) : undefined;
-  return after ? row?.digest === operation.seen.row : row === undefined;
+  return (row?.digest ?? null) === operation.seen.row;
 }
 
 function requireText(texts: ReadonlyMap<Digest, Uint8Array>, key: Digest): void {
