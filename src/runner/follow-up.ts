@@ -23,7 +23,9 @@ export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], m
   const everything = request.paths === null;
   // An export has not looked at what the commit took away, so it does not count as having seen it.
   const seesCommit = everything && (request.direction !== 'export' || snapshot.meta.head === undefined);
-  const meta: Record<string, string | null> = seesCommit && snapshot.git.head !== (snapshot.meta.head ?? null) ? { head: snapshot.git.head } : {};
+  const seen = { head: snapshot.git.head, headLog: String(snapshot.git.headLog) };
+  const moved = seen.head !== (snapshot.meta.head ?? null) || seen.headLog !== (snapshot.meta.headLog ?? '0');
+  const meta: Record<string, string | null> = seesCommit && moved ? seen : {};
   const followUp = { set, drop: [...drop, ...(everything ? snapshot.forgotten : [])], conflicts, holds: { set: [], drop: [] }, meta, texts };
   const isNeeded =
     set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;

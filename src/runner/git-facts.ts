@@ -3,11 +3,13 @@ import { changesBetween } from '../git/changes.ts';
 import { commitExists, headPaths, trackedPaths } from '../git/queries.ts';
 import type { Repository } from '../git/repository.ts';
 import { isUnmerged, statusAndHead } from '../git/status.ts';
-import { visitedPaths } from '../git/visited.ts';
+import { headLogSize, visitedPaths } from '../git/visited.ts';
 
 /** What git knows of the mapped paths at one moment. */
 export interface GitFacts {
   head: string | null;
+  /** Bytes of HEAD's log before anything was looked at. */
+  headLog: number;
   /** New path to old path, for files renamed since the commit of the last batch. */
   renames: ReadonlyMap<string, string>;
   /** Whether the files below the root are just what the checked-out commit holds. */
@@ -31,12 +33,14 @@ export const nothingAbsent: AbsentFacts = { goneWithCommit: new Set(), of: () =>
  * @param lastHead the commit of the last batch; it may be gone from the repository
  */
 export async function readGitFacts(repository: Repository, root: string, lastHead: string | null): Promise<GitFacts> {
+  const headLog = await headLogSize(repository);
   const status = await statusAndHead(repository, root);
   const { head } = status;
   const last = lastHead !== null && lastHead !== head && (await commitExists(repository, lastHead)) ? lastHead : head;
   const changes = await changesBetween(repository, last, root, status);
   return {
     head,
+    headLog,
     renames: new Map(changes.flatMap(({ path, change, from }) => (change === 'renamed' && from !== undefined ? [[path, from]] : []))),
     clean: head !== null && last === head && changes.length === 0,
     unmerged: new Set(status.entries.filter(isUnmerged).map(({ path }) => path)),
@@ -46,18 +50,24 @@ export async function readGitFacts(repository: Repository, root: string, lastHea
 /**
  * Asks git why files are gone: by a sparse checkout, by git itself, or by nobody knows whom.
  *
+ * @param since.headLog bytes of HEAD's log at the last batch
+ * @param since.lastHead the commit of the last batch
  * @param indexFile the index of a commit under way, in place of the repository's own
  */
 export async function readAbsentFacts(
   repository: Repository,
   root: string,
-  { head, lastHead, indexFile }: { head: string | null; lastHead: string | null; indexFile: string | null },
+  { head, since, indexFile }: { head: string | null; since: { headLog: number; lastHead: string | null }; indexFile: string | null },
 ): Promise<AbsentFacts> {
-  const [tracked, inHead, visited] = await Promise.all([
+  const pathsIn = async (commit: string | null): Promise<ReadonlyMap<string, string>> =>
+    commit !== null && (await commitExists(repository, commit)) ? headPaths(repository, commit, root) : new Map();
+  const [tracked, inHead, inLast, passed] = await Promise.all([
     trackedPaths(repository, root, indexFile === null ? {} : { indexFile }),
-    head ? headPaths(repository, head, root) : new Map<string, string>(),
-    visitedPaths(repository, root, lastHead),
+    pathsIn(head),
+    pathsIn(since.lastHead),
+    visitedPaths(repository, root, since.headLog),
   ]);
+  const visited = new Set([...inLast.keys(), ...passed]);
   return {
     goneWithCommit: new Set([...visited].filter((path) => !inHead.has(path))),
     of: (path) => ({

@@ -34,7 +34,7 @@ export async function takeNarrowSnapshot(context: Context, paths: readonly strin
     items,
     skips: [],
     forgotten: [],
-    git: { head: commit, renames: new Map(), clean: false, unmerged: new Set() },
+    git: { head: commit, headLog: 0, renames: new Map(), clean: false, unmerged: new Set() },
     absent: nothingAbsent,
     meta,
     conflicts,
