@@ -32,7 +32,7 @@ export async function createProgram(terminal: Terminal, dispatch: Dispatch): Pro
     async run() {
       const [first] = terminal.argv;
       try {
-        refuseUnknown(first);
+        refuseUnknown(first, terminal.argv);
         await program.parseAsync([...terminal.argv], { from: 'user' });
         return output === '' ? null : output;
       } catch (error) {
@@ -61,9 +61,16 @@ function toOption({ flags, description, choices, parse }: OptionDefinition): Opt
 }
 
 /** Everything unknown would go to the default command as a path, also a mistyped command. */
-function refuseUnknown(first: string | undefined): void {
-  if (first === undefined || first.startsWith('-')) return;
+function refuseUnknown(first: string | undefined, argv: readonly string[]): void {
+  if (first === undefined) return;
   const names = [...commands.map(({ usage }) => usage.split(' ')[0]!), 'help'];
+  if (first.startsWith('-')) {
+    // Otherwise "sync-run --json status" would sync the path "status".
+    const late = argv.find((word) => names.includes(word));
+    if (late === undefined || argv.slice(0, argv.indexOf(late)).includes('--')) return;
+    const rest = argv.filter((word) => word !== late).join(' ');
+    throw new SyncError('USAGE', 'Options stand after the command', { hint: `npx sync-run ${late} ${rest}` });
+  }
   if (names.includes(first)) return;
   const meant = nearest(first, names);
   throw new SyncError('USAGE', `There is no command "${first}"${meant === null ? '' : `; did you mean "${meant}"?`}`, {

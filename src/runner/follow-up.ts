@@ -8,7 +8,12 @@ import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What the batch changes in the state besides its operations: adoptions, conflicts that opened or were settled, the commit. */
-export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], material: Material, request: Request): FollowUp & { isNeeded: boolean } {
+export function followUpOf(
+  snapshot: Snapshot,
+  decisions: readonly Decision[],
+  material: Material,
+  request: Request,
+): FollowUp & { isNeeded: boolean } {
   const set = decisions.filter((decision) => decision.adopt || isOutdated(decision)).flatMap((decision) => adopted(decision) ?? []);
   const texts = new Map<Digest, Uint8Array>();
   for (const { item, adopt } of decisions) {
@@ -26,9 +31,15 @@ export function followUpOf(snapshot: Snapshot, decisions: readonly Decision[], m
   const seen = { head: snapshot.git.head, headLog: String(snapshot.git.headLog) };
   const moved = seen.head !== (snapshot.meta.head ?? null) || seen.headLog !== (snapshot.meta.headLog ?? '0');
   const meta: Record<string, string | null> = seesCommit && moved ? seen : {};
-  const followUp = { set, drop: [...drop, ...(everything ? snapshot.forgotten : [])], conflicts, holds: { set: [], drop: [] }, meta, texts };
-  const isNeeded =
-    set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;
+  const followUp = {
+    set,
+    drop: [...drop, ...(everything ? snapshot.forgotten : [])],
+    conflicts,
+    holds: { set: [], drop: [] },
+    meta,
+    texts,
+  };
+  const isNeeded = set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;
   return { ...followUp, isNeeded };
 }
 
@@ -45,7 +56,12 @@ function openAndSettled(decisions: readonly Decision[]): FollowUp['conflicts'] {
     const { item } = decision;
     const known = item.facts.openConflict;
     const pair = { file: item.file?.text ?? null, row: item.row?.text ?? null };
-    const record: OpenConflict = { mapping: item.mapping.name, key: item.row?.seen.key ?? item.file?.key ?? item.base?.key ?? {}, path: decision.path, ...pair };
+    const record: OpenConflict = {
+      mapping: item.mapping.name,
+      key: item.row?.seen.key ?? item.file?.key ?? item.base?.key ?? {},
+      path: decision.path,
+      ...pair,
+    };
     if (decision.conflict && !(known?.file === pair.file && known.row === pair.row)) {
       set.push(record);
     }

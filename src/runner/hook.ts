@@ -31,8 +31,12 @@ export interface HookResult {
 const LOCK_TIMEOUT = 2_000;
 
 /** What a hook asks for, or why there is nothing to ask. Reads git only. */
-export async function hookRequest(context: Pick<Context, 'repository' | 'config' | 'state'>, call: HookCall): Promise<Request | HookResult> {
-  if (!(hookNames as readonly string[]).includes(call.hook)) throw new SyncError('USAGE', `There is no hook "${call.hook}"`, { hint: 'sync-run hooks status lists them' });
+export async function hookRequest(
+  context: Pick<Context, 'repository' | 'config' | 'state'>,
+  call: HookCall,
+): Promise<Request | HookResult> {
+  if (!(hookNames as readonly string[]).includes(call.hook))
+    throw new SyncError('USAGE', `There is no hook "${call.hook}"`, { hint: 'sync-run hooks status lists them' });
   const { repository, config, state } = context;
   const request: Request = {
     ...defaultRequest,
@@ -48,12 +52,19 @@ export async function hookRequest(context: Pick<Context, 'repository' | 'config'
   const { ignores } = passOf({ source: 'hook', hook: call.hook });
   const busy = (await operations(repository)).filter(({ operation }) => !ignores.includes(operation));
   if (busy.length > 0) return { exit: 0, lines: [] };
-  if (paused) return { exit: 0, lines: [`Paused by ${paused.who} (${paused.why}): "${config.root}" is not imported; \`npx sync-run resume\` does it`] };
+  if (paused)
+    return {
+      exit: 0,
+      lines: [`Paused by ${paused.who} (${paused.why}): "${config.root}" is not imported; \`npx sync-run resume\` does it`],
+    };
   return request;
 }
 
 /** A commit brings its own files to their rows; one that is only partly staged is left alone, since nobody can say which text is meant. */
-async function stagedRequest({ repository, config }: Pick<Context, 'repository' | 'config'>, call: HookCall): Promise<Pick<Request, 'paths' | 'leave'>> {
+async function stagedRequest(
+  { repository, config }: Pick<Context, 'repository' | 'config'>,
+  call: HookCall,
+): Promise<Pick<Request, 'paths' | 'leave'>> {
   const index = call.indexFile === null ? {} : { indexFile: call.indexFile };
   const [staged, partly] = await Promise.all([stagedPaths(repository, config.root, index), partlyStaged(repository, config.root, index)]);
   const paths = staged.flatMap(({ path, from }) => (from ? [path, from] : [path]));
@@ -61,24 +72,38 @@ async function stagedRequest({ repository, config }: Pick<Context, 'repository' 
   return { paths, leave: new Map([...partly].map((path) => [path, refusal])) };
 }
 
+/** Lines of one kind; a person at a commit does not read a thousand. */
+const MOST_LINES = 10;
+
 /** What a report means for git and for the person who waits. */
 export function hookResult(report: Report, call: HookCall, config: Context['config']): HookResult {
-  const lines: string[] = [];
-  const { rows, conflicts, skipped, ahead } = report;
-  const written = rows.written + rows.inserted + rows.deleted + rows.renamed;
-  if (written > 0) lines.push(`${report.dryRun ? 'Would bring' : 'Brought'} ${count(written, 'change')} to the database (${summary(rows)})`);
-  for (const { path, file, row } of conflicts.slice(0, 10)) lines.push(`Conflict: "${path}" (file ${word(file)}, row ${word(row)})`);
-  if (conflicts.length > 10) lines.push(`… and ${conflicts.length - 10} more conflicts`);
-  for (const skip of skipped) if (needsPerson(skip) || skip.code === 'PARTLY_STAGED') lines.push(`Left alone: "${skip.path}": ${skip.message}`);
+  const { rows, conflicts, skipped, aheadPaths } = report;
   const preCommit = call.hook === 'pre-commit';
-  if (preCommit) for (const path of report.aheadPaths.rows) lines.push(`The row is ahead of "${path}": \`npx sync-run diff\`, then \`npx sync-run export\``);
-  for (const notice of report.notices) lines.push(notice);
-  const blocks = preCommit && (conflicts.length > 0 || (ahead.rows > 0 && config.config.preCommit.rowsAhead === 'block'));
-  if (conflicts.length > 0) {
-    lines.push('See them: npx sync-run diff. Settle them: npx sync-run resolve --file|--row|--merge <path>');
-    if (preCommit) lines.push('The commit is blocked until then; `git commit --no-verify` commits all the same and leaves the conflict open');
+  const written = rows.written + rows.inserted + rows.deleted + rows.renamed;
+  const lines: string[] = [];
+  // Only a pause makes a commit check without writing.
+  if (report.dryRun) lines.push('Paused: the files of this commit are checked, not imported; `npx sync-run resume` ends the pause');
+  else if (written > 0) lines.push(`Brought ${count(written, 'change')} to the database (${summary(rows)})`);
+  lines.push(...listed(conflicts, ({ path, file, row }) => `Conflict: "${path}" (file ${word(file)}, row ${word(row)})`));
+  const named = skipped.filter((skip) => needsPerson(skip) || skip.code === 'PARTLY_STAGED');
+  lines.push(...listed(named, ({ path, message }) => `Left alone: "${path}": ${message}`));
+  const rowsAhead = preCommit ? aheadPaths.rows : [];
+  lines.push(...listed(rowsAhead, (path) => `The row is ahead of "${path}"`), ...report.notices);
+  if (rowsAhead.length > 0) lines.push('See what rows are ahead by: npx sync-run diff. Bring it to the files: npx sync-run export');
+  if (conflicts.length > 0) lines.push('See conflicts: npx sync-run diff. Settle them: npx sync-run resolve --file|--row|--merge <path>');
+
+  const insists = rowsAhead.length > 0 && config.config.preCommit.rowsAhead === 'block';
+  const blocks = preCommit && (conflicts.length > 0 || insists);
+  if (blocks) {
+    const why = conflicts.length > 0 ? '' : ' because "preCommit": {"rowsAhead": "block"} is set';
+    lines.push(`The commit is blocked${why}; \`git commit --no-verify\` commits all the same and settles nothing`);
   }
   return { exit: blocks ? 1 : 0, lines };
+}
+
+function listed<T>(things: readonly T[], lineOf: (thing: T) => string): string[] {
+  const more = things.length - MOST_LINES;
+  return [...things.slice(0, MOST_LINES).map(lineOf), ...(more > 0 ? [`… and ${more} more`] : [])];
 }
 
 /** A hook never makes git fail because something of ours does not work; a commit may be told to insist on the database. */
@@ -86,7 +111,10 @@ export function hookFailure(error: unknown, call: HookCall, insist: boolean): Ho
   const message = error instanceof SyncError ? [error.message, error.hint].filter(Boolean).join('. ') : String(error);
   const unreachable = error instanceof SyncError && error.exitCode === 3;
   const block = insist && unreachable && call.hook === 'pre-commit';
-  return { exit: block ? 1 : 0, lines: [block ? `${message}. The commit is blocked because "preCommit": {"unreachable": "block"} is set` : `Did nothing: ${message}`] };
+  return {
+    exit: block ? 1 : 0,
+    lines: [block ? `${message}. The commit is blocked because "preCommit": {"unreachable": "block"} is set` : `Did nothing: ${message}`],
+  };
 }
 
 function summary(rows: Report['rows']): string {

@@ -176,7 +176,11 @@ interface Parts {
 }
 
 /** Does what a manifest asks for, with the code that a typed command runs without a runner. */
-async function applyManifest({ warm, gate, events, unsettled }: Parts, manifest: Manifest, call: Parameters<Apply<Answer>>[1]): Promise<Answer> {
+async function applyManifest(
+  { warm, gate, events, unsettled }: Parts,
+  manifest: Manifest,
+  call: Parameters<Apply<Answer>>[1],
+): Promise<Answer> {
   try {
     const opened = await warm.take();
     const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
@@ -250,7 +254,7 @@ function tellConflicts(events: Events, report: Report): void {
 
 function figures(answer: Answer) {
   const report = 'exit' in answer ? answer.report : answer;
-  if (!report) return { txid: null, items: 0, conflicts: 0, skipped: 0, ms: 0 };
+  if (!report || report.dryRun) return { txid: null, items: 0, conflicts: 0, skipped: 0, ms: 0 };
   const items = [...Object.values(report.files), ...Object.values(report.rows)].reduce((sum, n) => sum + n, 0);
   return { txid: report.txid, items, conflicts: report.conflicts.length, skipped: report.skipped.length, ms: report.ms };
 }

@@ -52,7 +52,12 @@ export async function readStatus(context: Context, paths: string[] | null = null
     missing: [],
     skipped: skipsOf(snapshot, decisions, { paths }).filter(({ code }) => code !== 'HELD'),
     held: [],
-    pending: pending && { txid: pending.txid, command: pending.command, startedAt: pending.startedAt, operations: pending.operations.length },
+    pending: pending && {
+      txid: pending.txid,
+      command: pending.command,
+      startedAt: pending.startedAt,
+      operations: pending.operations.length,
+    },
     git: operation?.operation ?? null,
     lastRun: lastRun ?? null,
   };
@@ -64,7 +69,7 @@ function place(status: Status, decision: Decision): void {
   const { item, change, skip } = decision;
   if (skip?.code === 'HELD') status.held.push(labelOf(decision));
   if (skip && skip.code !== 'HELD') return;
-  if (decision.conflict) status.conflicts.push(conflictOf(decision));
+  if (decision.conflict || decision.state === 'conflict') status.conflicts.push(conflictOf(decision));
   else if (decision.missing) status.missing.push(labelOf(decision));
   else if (decision.state === 'in-sync' || decision.state === 'agreed') status.inSync++;
   else {

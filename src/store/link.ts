@@ -82,4 +82,5 @@ export interface Driver extends Pick<Store, 'dialect' | 'version' | 'maxStatemen
 }
 
 export type Unfit = { code: 'INVALID_TEXT' | 'TOO_LONG'; message: string };
-export type Diagnosis = { ok: boolean; message: string; remedy?: string };
+/** `advice` marks what works, but could be better. */
+export type Diagnosis = { ok: boolean; advice?: true; message: string; remedy?: string };

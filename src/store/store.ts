@@ -95,7 +95,7 @@ export interface Store {
   /** Texts among these that the column cannot hold, with the reason; checked before anything is written. */
   unfit(table: Table, column: string, texts: Uint8Array[]): Promise<({ code: 'INVALID_TEXT' | 'TOO_LONG'; message: string } | null)[]>;
   /** Lines about rights and settings that matter: missing GRANTs, no strict mode, weak durability; each with its remedy. */
-  diagnose(tables: readonly Table[]): Promise<{ ok: boolean; message: string; remedy?: string }[]>;
+  diagnose(tables: readonly Table[]): Promise<{ ok: boolean; advice?: true; message: string; remedy?: string }[]>;
   close(): Promise<void>;
 }
 

@@ -55,8 +55,8 @@ async function checkMapped(list: Checklist, { config }: Tree, store: Store): Pro
 }
 
 async function checkRights(list: Checklist, store: Store, mappings: CheckedMapping[]): Promise<void> {
-  for (const { ok, message, remedy } of await store.diagnose(mappings.map(({ table }) => table))) {
-    list.add('rights', { status: ok ? 'ok' : 'failed', message, ...(remedy && { remedy }) });
+  for (const { ok, advice, message, remedy } of await store.diagnose(mappings.map(({ table }) => table))) {
+    list.add('rights', { status: ok ? 'ok' : advice ? 'warning' : 'failed', message, ...(remedy && { remedy }) });
   }
 }
 
@@ -84,6 +84,7 @@ async function checkItems(
       ...snapshot.items.map(pathOf),
       ...snapshot.items.flatMap(({ base }) => base?.path ?? []),
       ...snapshot.skips.map(({ path }) => path),
+      ...snapshot.forgotten.map(({ path }) => path),
     ]);
     const strange = [...(await trackedPaths(repository, config.root)).keys()].filter((path) => !known.has(path));
     if (strange.length > 0) {

@@ -88,6 +88,7 @@ async function tableLines(sql: Sql, table: Table): Promise<Diagnosis[]> {
     const target = sql.id(name).text;
     lines.push({
       ok: false,
+      advice: true,
       message: `The table "${name}" has no transactions (${engine ?? 'unknown engine'}): a batch that was cut off is repaired by the next run, not taken back`,
       remedy: `Run: ALTER TABLE ${target} ENGINE=InnoDB;`,
     });
