@@ -20,7 +20,7 @@ export interface FileChange {
   kept: string | null;
 }
 
-/** One row the batch changes. Images are whole rows, generated columns left out. */
+/** One row the batch changes. `before` is the whole row, generated columns left out; with `set` and the text it makes the row after. */
 export interface RowChange {
   kind: 'insert' | 'update' | 'delete';
   table: string;
@@ -36,8 +36,6 @@ export interface RowChange {
   before: RowImage | null;
   /** The columns to write; for an insert all that are known. The text itself is in the blob `textAfter`. */
   set: RowImage;
-  /** Filled in once known: the row as it stood after the batch. */
-  after: RowImage | null;
 }
 
 /** What the batch does to one item. */

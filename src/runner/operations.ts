@@ -188,7 +188,6 @@ function rowChange(
     textAfter: null,
     before,
     set: {},
-    after: null,
   };
 }
 

@@ -33,9 +33,13 @@ export async function writeRepairable(context: Context, batch: Batch, texts: Tex
 async function writeOne(session: Session, pending: Pending, texts: Texts): Promise<RowOutcome> {
   const { change, checked } = pending;
   const found = await findRow(session, pending);
-  if (found && found.digest === change.textAfter && !differs(change, found, checked.shape.keyColumns) && change.textAfter !== change.textBefore) {
+  if (
+    found &&
+    found.digest === change.textAfter &&
+    !differs(change, found, checked.shape.keyColumns) &&
+    change.textAfter !== change.textBefore
+  ) {
     change.pk = found.pk;
-    change.after = found.image;
     return { kind: 'done' };
   }
   if (!found && change.kind === 'delete') return { kind: 'done' };
@@ -56,12 +60,10 @@ async function verify(session: Session, pending: Pending, texts: Texts): Promise
   const { change, checked } = pending;
   const row = (await session.lock(checked.shape, change.pk === null ? [] : [change.pk])).get(change.pk ?? '') ?? null;
   const refusal = differs(change, row, checked.shape.keyColumns);
-  if (!refusal) {
-    change.after = row?.image ?? null;
-    return { kind: 'done' };
-  }
+  if (!refusal) return { kind: 'done' };
   if (row && change.kind === 'insert') await session.delete(checked.shape, row.pk, row.text);
-  else if (row && change.before) await session.update(checked.shape, row.pk, pick(change.before, change.set), textOf(texts, change.textBefore), row.text);
+  else if (row && change.before)
+    await session.update(checked.shape, row.pk, pick(change.before, change.set), textOf(texts, change.textBefore), row.text);
   return { kind: 'skipped', refusal };
 }
 

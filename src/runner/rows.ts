@@ -3,9 +3,9 @@ import type { Batch, Operation, RowChange } from '../core/batch.ts';
 import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId, type Refusal } from '../core/match.ts';
-import type { Key } from '../core/model.ts';
+import type { Key, RowSeen } from '../core/model.ts';
 import type { RowShape } from '../core/table.ts';
-import { type LockedRow, RefusedError, type Session } from '../store/store.ts';
+import { RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { keyImage } from './operations.ts';
 import { inKeyOrder } from './row-order.ts';
@@ -53,9 +53,13 @@ export function pendingRows(context: Pick<Context, 'mappings'>, batch: Batch): P
 }
 
 export function wrongTarget(): SyncError {
-  return new SyncError('WRONG_TARGET', 'The database does not hold the last batch of this working tree: it was restored, replaced, or the tree was copied', {
-    hint: 'If it is meant to be so: npx sync-run init --new-target (what both sides agreed on is forgotten; differences become conflicts)',
-  });
+  return new SyncError(
+    'WRONG_TARGET',
+    'The database does not hold the last batch of this working tree: it was restored, replaced, or the tree was copied',
+    {
+      hint: 'If it is meant to be so: npx sync-run init --new-target (what both sides agreed on is forgotten; differences become conflicts)',
+    },
+  );
 }
 
 async function checkUnmoved(session: Session, pending: Pending[]): Promise<void> {
@@ -63,7 +67,7 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
     const { shape } = own[0]!.checked;
     const deleted = new Set(own.filter(({ change }) => change.kind === 'delete').map(({ change }) => change.pk));
     const leaving = new Set([...deleted, ...own.filter(({ change }) => change.keyBefore).map(({ change }) => change.pk)]);
-    const locked = await session.lock(
+    const locked = await session.lockSeen(
       shape,
       own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
     );
@@ -79,7 +83,8 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
       }
       if (change.kind === 'insert' || change.keyBefore) {
         const there = await session.find(shape, change.key);
-        if (there.some((pk) => !leaving.has(pk))) throw new Unstable(`A row of "${shape.table}" appeared with a key the batch was about to use`);
+        if (there.some((pk) => !leaving.has(pk)))
+          throw new Unstable(`A row of "${shape.table}" appeared with a key the batch was about to use`);
       }
     }
   }
@@ -95,7 +100,9 @@ async function write(session: Session, pending: Pending[], texts: Texts): Promis
   const steps = inKeyOrder(pending);
   const together = await writeTogether(
     session,
-    steps.map((step) => step.pending).filter(({ change }) => change.kind === 'update' && !change.keyBefore && change.textAfter !== change.textBefore),
+    steps
+      .map((step) => step.pending)
+      .filter(({ change }) => change.kind === 'update' && !change.keyBefore && change.textAfter !== change.textBefore),
     texts,
   );
   for (const step of steps) {
@@ -136,7 +143,12 @@ async function writeTogether(session: Session, pending: Pending[], texts: Texts)
  *
  * @throws {Unstable} if the row was not there as expected
  */
-export async function writeRow(session: Session, { change, checked }: Pending, texts: Texts, temporaryKey: Key | null = null): Promise<void> {
+export async function writeRow(
+  session: Session,
+  { change, checked }: Pending,
+  texts: Texts,
+  temporaryKey: Key | null = null,
+): Promise<void> {
   const { shape } = checked;
   const before = textOf(texts, change.textBefore);
   let done = true;
@@ -161,7 +173,7 @@ async function readBack(session: Session, pending: Pending[], refused: ReadonlyM
   const changed = new Map<number, Refusal>();
   for (const own of byMapping(pending.filter(({ index }) => !refused.has(index)))) {
     const { shape } = own[0]!.checked;
-    const rows = await session.lock(
+    const rows = await session.lockSeen(
       shape,
       own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
     );
@@ -171,18 +183,18 @@ async function readBack(session: Session, pending: Pending[], refused: ReadonlyM
       if (change.kind === 'delete' && taken.has(change.pk)) continue;
       const refusal = differs(change, rows.get(change.pk ?? '') ?? null, shape.keyColumns);
       if (refusal) changed.set(index, refusal);
-      else change.after = rows.get(change.pk ?? '')?.image ?? null;
     }
   }
   return changed;
 }
 
 /** What is wrong with a row as it was read back; null if nothing. */
-export function differs(change: RowChange, row: LockedRow | null, keyColumns: string[]): Refusal | null {
+export function differs(change: RowChange, row: Pick<RowSeen, 'digest' | 'key'> | null, keyColumns: string[]): Refusal | null {
   const code = 'CHANGED_BY_DATABASE';
   if (change.kind === 'delete') return row ? { code, message: 'The row is still there after its deletion' } : null;
   if (!row) return { code, message: 'The row is not there after it was written' };
-  if (row.digest !== change.textAfter) return { code, message: 'The database stored another text than was written (a trigger, or a column that changes its value)' };
+  if (row.digest !== change.textAfter)
+    return { code, message: 'The database stored another text than was written (a trigger, or a column that changes its value)' };
   if (!sameKey(keyColumns, row.key, change.key)) return { code, message: 'The database stored another key than was written' };
   return null;
 }
@@ -200,4 +212,3 @@ function sameKey(columns: string[], a: Key, b: Key): boolean {
 function byMapping(pending: Pending[]): Pending[][] {
   return [...Map.groupBy(pending, ({ checked }) => checked.mapping.name).values()];
 }
-

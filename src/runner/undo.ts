@@ -138,7 +138,7 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
   if (!checked) return null;
   const { shape } = checked;
   return context.store.read(async (session) => {
-    const base = { ...change, textBefore: change.textAfter, textAfter: change.textBefore, after: null };
+    const base = { ...change, textBefore: change.textAfter, textAfter: change.textBefore };
     if (change.kind === 'delete') {
       if ((await session.find(shape, change.key)).length > 0) return null;
       return { ...base, kind: 'insert', set: change.before ?? {}, before: null };

@@ -35,7 +35,7 @@ const STATEMENT_BYTES = 512 * 1024;
 
 /** Chunks of one of a few lengths, so that the server's prepared statements do not pile up, and of moderate size; a large text goes alone. */
 export function* chunksForStatements<T extends { text: Uint8Array }>(list: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < list.length; ) {
+  for (let at = 0; at < list.length;) {
     const count = [100, 10].find((size) => at + size <= list.length && bytesOf(list, at, size) <= STATEMENT_BYTES) ?? 1;
     yield list.slice(at, at + count);
     at += count;

@@ -70,15 +70,17 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
     };
   };
 
+  /** The cells of `keyCells`, a digest and a size. */
+  const readSeen = (parts: Parts, cells: readonly Row[string][][]): RowSeen => {
+    const [sum, size] = cells.slice(-2).map(([cell]) => cell ?? null);
+    return { ...readKeys(parts, cells.slice(0, -2)), digest: String(sum ?? EMPTY_DIGEST), size: Number(size ?? 0) };
+  };
+
   /** Rows seen, with the digest where the database is asked for it. */
   const seen = async (parts: Parts, digests: Fragment): Promise<RowSeen[]> => {
     const selection = select([...keyCells(parts), [digests], [dialect.size(parts.content)]]);
     const rows = await sql`SELECT ${selection.list} FROM ${parts.table} WHERE ${parts.where}`;
-    return rows.map((row) => {
-      const cells = selection.read(row);
-      const [sum, size] = cells.slice(-2).map(([cell]) => cell ?? null);
-      return { ...readKeys(parts, cells), digest: String(sum ?? EMPTY_DIGEST), size: Number(size ?? 0) };
-    });
+    return rows.map((row) => readSeen(parts, selection.read(row)));
   };
 
   const sizes = async (parts: Parts, pks: readonly PrimaryKey[]): Promise<Map<PrimaryKey, number>> => {
@@ -183,6 +185,20 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
               image: Object.fromEntries(isNull ? [...image, [parts.content.name, null]] : image),
             });
           }
+        }
+      }
+      return found;
+    },
+
+    async lockSeen(shape, pks) {
+      const parts = await partsFor(shape);
+      const wanted = new Set(pks);
+      const found = new Map<PrimaryKey, RowSeen>();
+      const selection = select([...keyCells(parts), [dialect.digest(parts.content)], [dialect.size(parts.content)]]);
+      for (const among of amongKeys(dialect, parts.primaryKey, pks)) {
+        for (const row of await sql`SELECT ${selection.list} FROM ${parts.table} WHERE ${among}${lock}`) {
+          const seenRow = readSeen(parts, selection.read(row));
+          if (wanted.has(seenRow.pk)) found.set(seenRow.pk, seenRow);
         }
       }
       return found;

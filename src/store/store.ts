@@ -37,6 +37,8 @@ export interface Session {
   texts(shape: RowShape, pks: readonly PrimaryKey[]): AsyncIterable<{ pk: PrimaryKey; text: Uint8Array }[]>;
   /** Whole rows by primary key, locked for update where the session is a transaction. */
   lock(shape: RowShape, pks: readonly PrimaryKey[]): Promise<Map<PrimaryKey, LockedRow>>;
+  /** The same rows without their texts: digests of the stored bytes, computed by the database. */
+  lockSeen(shape: RowShape, pks: readonly PrimaryKey[]): Promise<Map<PrimaryKey, RowSeen>>;
   /** Rows that have this key, byte for byte, the shape's `where` included. */
   find(shape: RowShape, key: Key): Promise<PrimaryKey[]>;
   /**

@@ -13,7 +13,7 @@ test('an intent comes back as it was recorded, until the batch ends', async (t) 
   assert.deepEqual(await state.history(), [{ ...head, status: 'pending', finishedAt: null, counts: { files: 0, rows: 2, conflicts: 0 } }]);
 
   const [first] = one.operations;
-  if (first?.row) first.row.after = { id: { n: 7 } };
+  if (first?.row) first.row.pk = '["7"]';
   await state.finish(completion(one, { finishedAt: 42 }));
   assert.equal(await state.intent(), null);
   assert.deepEqual(await state.batch(one.txid), { ...one, status: 'done' });

@@ -72,7 +72,6 @@ export function operation(name: string, before: string | null, after: string): O
       textAfter: digestOf(after),
       before: before === null ? null : { id: { n: 7 }, title: { s: 'Ä "quoted" \u0000 \ud83d\ude00' }, raw: { x: '00ff' }, none: null },
       set: {},
-      after: null,
     },
     base: { before: before === null ? null : entry(name, before), after: set },
     loser: null,
