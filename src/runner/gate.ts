@@ -169,6 +169,9 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
       count += 1;
       lastSeen.set('', count);
       activeAt = clock.now();
+      if (activeSince === 0) activeSince = clock.wall();
+      // At once: a look may take longer than the quiet time, and nobody would learn that the gate was ever closed.
+      settle();
       void fresh();
     },
     async look(pass) {

@@ -62,11 +62,15 @@ export async function startLive(options: LiveOptions): Promise<Live> {
     // The event stream tells what becomes of it.
     queue.submit(manifest);
   };
+  let open = false;
   const settler = startSettler({
     clock,
     ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
     read: (paths) => observe(folder, paths),
-    onSettled: ({ paths, everything }: Settled) => submit(everything === null ? paths : null),
+    // What comes to rest while the gate is closed is found by the look everywhere when it opens.
+    onSettled: ({ paths, everything }: Settled) => {
+      if (open) submit(everything === null ? paths : null);
+    },
   });
 
   let cancel = (): void => {};
@@ -86,7 +90,7 @@ export async function startLive(options: LiveOptions): Promise<Live> {
     onChange: () => void gate.look(livePass),
     onWarning: warn,
   });
-  let open = (await gate.look(livePass)).length === 0;
+  open = (await gate.look(livePass)).length === 0;
   if (!open) events.emit({ type: 'gate-closed', reasons: gate.reasons() });
   const unlisten = gate.onChange((reasons) => {
     const opens = reasons.length === 0;
@@ -94,8 +98,8 @@ export async function startLive(options: LiveOptions): Promise<Live> {
     open = opens;
     if (opens) {
       events.emit({ type: 'gate-open' });
-      // At once, so that it joins what waited for the gate and is one batch with it.
-      submit(null);
+      // Once the files git wrote have come to rest, so that they are one batch.
+      settler.everything('the gate opened');
     } else events.emit({ type: 'gate-closed', reasons });
   });
   const clockWatch = watchClock({ clock, onJump: () => settler.everything('the clock jumped') });

@@ -13,10 +13,16 @@ export type Refused = ReadonlyMap<string, Refusal>;
 export function planBatch(snapshot: Snapshot, request: Request, refused: Refused = new Map()): Decision[] {
   const items = snapshot.items.filter((item) => isNamed(item, request.paths));
   const decisions = items.map((item) => {
-    const refusal = refused.get(itemId(item)) ?? request.leave.get(item.file?.seen.path ?? item.base?.path ?? '');
+    const refusal = refused.get(itemId(item)) ?? leaveOf(item, request);
     return planMerge(planItem(refusal ? { ...item, skip: refusal } : item, request), request);
   });
   return refuseOccupied(decisions, new Set(snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []))));
+}
+
+/** A file that just vanished is left until it is sure to stay away, unless git itself took it away: then it is sure. */
+function leaveOf(item: Item, { leave }: Request): Refusal | undefined {
+  const refusal = leave.get(item.file?.seen.path ?? item.base?.path ?? '');
+  return refusal?.code === 'UNSETTLED' && !item.file && item.facts.removedFromIndex ? undefined : refusal;
 }
 
 /**
