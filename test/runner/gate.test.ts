@@ -40,7 +40,7 @@ test('it closes while git is busy and opens a quiet time after, telling each cha
   assert.equal(gate.reasons().length, 1);
   await clock.run(1);
   assert.deepEqual(gate.reasons(), []);
-  assert.deepEqual(told, ['index.lock', 'index.lock+HEAD.lock', 'quiet', 'open']);
+  assert.deepEqual(told, ['quiet', 'index.lock', 'index.lock+HEAD.lock', 'quiet', 'open']);
   assert.deepEqual(
     gate.past().map(({ why }) => why),
     ['HEAD.lock', 'index.lock'],
@@ -57,6 +57,20 @@ test('a sign of git without a marker closes it for the quiet time; each further 
   assert.notDeepEqual(gate.reasons(), []);
   await clock.run(1);
   assert.deepEqual(told, ['quiet', 'open']);
+});
+
+test('an operation that is over before a look at git ends is told all the same', async () => {
+  const clock = fakeClock();
+  const look = Promise.withResolvers<Operation[]>();
+  const gate = createGate({ clock, busy: () => look.promise, paused: async () => null });
+  const told: number[] = [];
+  gate.onChange((reasons) => told.push(reasons.length));
+  gate.hint();
+  await clock.run(1_000);
+  look.resolve([]);
+  await clock.run(0);
+  assert.deepEqual(told, [1, 0]);
+  gate.close();
 });
 
 test('steps of one operation, with gaps shorter than the quiet time, open it once', async () => {
