@@ -63,6 +63,7 @@ export function wrongTarget(): SyncError {
 }
 
 async function checkUnmoved(session: Session, pending: Pending[]): Promise<void> {
+  const claimed = new Set<string>();
   for (const own of byMapping(pending)) {
     const { shape } = own[0]!.checked;
     const deleted = new Set(own.filter(({ change }) => change.kind === 'delete').map(({ change }) => change.pk));
@@ -73,8 +74,11 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
     );
     for (const { change } of own) {
       if (change.kind === 'insert') {
-        // A restored row takes its old primary key only while that is free.
-        if (change.pk !== null && locked.has(change.pk) && !deleted.has(change.pk)) releasePrimaryKey(change, shape.primaryKey);
+        // A restored row takes its old primary key only while that is free; two deleted at different times may have had the same.
+        const id = `${shape.table} ${change.pk}`;
+        const taken = change.pk !== null && ((locked.has(change.pk) && !deleted.has(change.pk)) || claimed.has(id));
+        if (taken) releasePrimaryKey(change, shape.primaryKey);
+        else claimed.add(id);
       } else {
         const row = locked.get(change.pk ?? '');
         if (!row || row.digest !== change.textBefore || !sameKey(shape.keyColumns, row.key, change.keyBefore ?? change.key)) {
