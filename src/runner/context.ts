@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Repository } from '../git/repository.ts';
 import type { State } from '../state/state.ts';
 import type { Store } from '../store/store.ts';
+import type { Executor } from '../tree/executor.ts';
 
 /** Everything a batch works on: one working tree, one configuration, one database. */
 export interface Context {
@@ -12,6 +13,8 @@ export interface Context {
   mappings: CheckedMapping[];
   state: State;
   store: Store;
+  /** Who works on many files; without one the calling thread. */
+  executor?: Executor;
   /** Milliseconds since the epoch. */
   now: () => number;
   signal: AbortSignal;

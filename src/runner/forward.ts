@@ -8,7 +8,7 @@ import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.t
 import { giveBack } from '../tree/give-back.ts';
 import type { Outcome } from '../tree/outcome.ts';
 import { settle } from '../tree/settle.ts';
-import type { Tree } from '../tree/stage.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { Context } from './context.ts';
 import { type RowOutcome, writeRepairable } from './repairable.ts';
 import { movesPrimaryKey, pendingRows, type Texts } from './rows.ts';
@@ -83,8 +83,8 @@ export async function finishForward(
   return deviations;
 }
 
-export function treeOf({ repository, config }: Pick<Context, 'repository' | 'config'>): Tree {
-  return { top: repository.top, root: config.root };
+export function treeOf({ repository, config, executor }: Pick<Context, 'repository' | 'config' | 'executor'>): Tree {
+  return { top: repository.top, root: config.root, executor };
 }
 
 /** Past the point of no return a failure cannot take the batch back; the next run finishes it. */

@@ -8,6 +8,7 @@ import { openState } from '../state/open.ts';
 import { readUrl } from '../state/secrets.ts';
 import type { State } from '../state/state.ts';
 import { openStore } from '../store/open.ts';
+import { createThreads } from '../tree/threads.ts';
 import type { Context, Progress } from './context.ts';
 
 export interface OpenOptions {
@@ -38,16 +39,19 @@ export async function openContext(options: OpenOptions): Promise<OpenContext> {
     const store = await openStore(url, repository.top, options.signal);
     try {
       const { mappings } = await checkMappings(config.mappings, store);
+      const executor = createThreads();
       return {
         repository,
         config,
         mappings,
         state,
         store,
+        executor,
         now: options.now ?? Date.now,
         signal: options.signal,
         progress: options.progress ?? (() => {}),
         [Symbol.asyncDispose]: async () => {
+          await executor.close();
           await store.close();
           await state.close();
         },

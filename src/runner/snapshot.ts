@@ -42,14 +42,15 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const lastHead = meta.head ?? null;
   const [git, tree, found] = await Promise.all([
     readGitFacts(repository, config.root, lastHead),
-    scanTree({ top: repository.top, root: config.root, signal: context.signal }),
+    scanTree({ top: repository.top, root: config.root, executor: context.executor, signal: context.signal }),
     context.store.read((session) => readRows(context, session, base, texts)),
   ]);
   const outside = await readOutside(context, base, tree.files);
   const files = [...tree.files, ...outside.files];
   const present = new Set(files.map((file) => file.path));
   const isAbsent = base.some(({ path }) => !present.has(path));
-  const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, lastHead, indexFile }) : nothingAbsent;
+  const since = { headLog: Number(meta.headLog ?? 0), lastHead };
+  const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, since, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
   const unreadable = [...tree.skips, ...outside.skips];
   const skips: Skip[] = [...unreadable];
@@ -80,6 +81,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   }
   refuseCollisions(items);
   refuseUnsafe(items, unreadable);
+  refuseBlocked(items, present);
   return {
     items,
     skips: skips.filter((skip) => !items.some((item) => item.skip === skip)),
@@ -247,6 +249,18 @@ function refuseUnsafe(items: Item[], skips: Skip[]): void {
     for (const path of [item.base?.path, item.row?.path]) {
       const skip = path === undefined ? undefined : (byPath.get(path) ?? [...byPath.values()].find((at) => path.startsWith(`${at.path}/`)));
       if (skip) item.skip ??= skip;
+    }
+  }
+}
+
+/** A file, mapped or not, that stands where an item's file would need a folder. */
+function refuseBlocked(items: Item[], files: ReadonlySet<string>): void {
+  for (const item of items) {
+    const path = item.row?.path ?? '';
+    if (files.has(path)) continue;
+    for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) {
+      const folder = path.slice(0, slash);
+      if (files.has(folder)) item.skip ??= { code: 'OCCUPIED', message: `The file "${folder}" is where a folder has to be` };
     }
   }
 }

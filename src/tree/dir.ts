@@ -1,11 +1,13 @@
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, stat } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SyncError } from '../core/errors.ts';
+import type { Disk, Soon } from './disk.ts';
 import { errnoOf, ioError } from './io-error.ts';
 
 /** A directory below the top that no symbolic link was followed to. To be closed. */
-export interface Dir extends AsyncDisposable {
+export interface Dir {
+  readonly disk: Disk;
   /** From the top, `/`-separated; `''` is the top itself. */
   readonly relative: string;
   /** Where to reach a child. On Linux it stays in this very directory, whatever happens to the directory's own path. */
@@ -31,8 +33,8 @@ export interface OpenDirOptions {
  * @throws {SyncError} `IO`; its cause has the code `ENOENT` where the directory is missing, `ENOTDIR` where something else
  *   or a symbolic link is in its place
  */
-export async function openDir(top: string, relative: string, options: OpenDirOptions = {}): Promise<Dir> {
-  return (await hasProc()) ? openPinned(top, relative, options) : openChecked(top, relative, options);
+export async function openDir(disk: Disk, top: string, relative: string, options: OpenDirOptions = {}): Promise<Dir> {
+  return (await hasProc()) ? openPinned(disk, top, relative, options) : openChecked(disk, top, relative, options);
 }
 
 let proc: Promise<boolean> | undefined;
@@ -56,57 +58,60 @@ function components(relative: string): string[] {
 }
 
 /** By descriptors: `/proc/self/fd/N/name` is Linux' way to say openat(). */
-async function openPinned(top: string, relative: string, { create, onCreated }: OpenDirOptions): Promise<Dir> {
+async function openPinned(disk: Disk, top: string, relative: string, { create, onCreated }: OpenDirOptions): Promise<Dir> {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   const names = components(relative);
-  let handle: FileHandle = await open(top, flags).catch((error: unknown) => {
-    throw ioError('open', top, error);
-  });
   const created: string[] = [];
   let at = '';
+  let fd = await openTop(disk, top, flags);
   for (const name of names) {
-    const path = `/proc/self/fd/${handle.fd}/${name}`;
-    const above = at;
-    at = above === '' ? name : `${above}/${name}`;
-    const enter = (): Promise<FileHandle> => open(path, flags | constants.O_NOFOLLOW);
+    const path = `/proc/self/fd/${fd}/${name}`;
+    const above = { fd, relative: at };
+    at = at === '' ? name : `${at}/${name}`;
+    const enter = (): Soon<number> => disk.open(path, flags | constants.O_NOFOLLOW);
     try {
-      let next: FileHandle;
       try {
-        next = await enter();
+        fd = await enter();
       } catch (error) {
-        if (errnoOf(error) !== 'ENOENT' || !create) throw await explainEntry(path, at, error);
-        if (await makeDirectory(path, at)) {
+        if (errnoOf(error) !== 'ENOENT' || !create) throw await explainEntry(disk, path, at, error);
+        if (await makeDirectory(disk, path, at)) {
           created.push(at);
           onCreated?.(at);
-          await syncHandle(handle, above);
+          await syncFd(disk, above.fd, above.relative);
         }
-        next = await enter();
+        fd = await enter();
       }
-      await handle.close();
-      handle = next;
     } catch (error) {
-      await handle.close();
       throw ioError('open', at, error);
+    } finally {
+      await disk.close(above.fd);
     }
   }
-  const held = handle;
-  const close = (): Promise<void> => held.close();
+  const held = fd;
   return {
+    disk,
     relative: at,
     created,
-    path: (name) => `/proc/self/fd/${held.fd}/${name}`,
+    path: (name) => `/proc/self/fd/${held}/${name}`,
     check: () => Promise.resolve(),
-    sync: () => syncHandle(held, at),
-    close,
-    [Symbol.asyncDispose]: close,
+    sync: () => syncFd(disk, held, at),
+    close: async () => disk.close(held),
   };
+}
+
+async function openTop(disk: Disk, top: string, flags: number): Promise<number> {
+  try {
+    return await disk.open(top, flags);
+  } catch (error) {
+    throw ioError('open', top, error);
+  }
 }
 
 /**
  * By names, for systems without `/proc`: each component is looked at, and again in `check`. Someone with write access to
  * the tree who swaps a directory between check and use can still redirect a write.
  */
-export async function openChecked(top: string, relative: string, { create, onCreated }: OpenDirOptions): Promise<Dir> {
+export async function openChecked(disk: Disk, top: string, relative: string, { create, onCreated }: OpenDirOptions): Promise<Dir> {
   const created: string[] = [];
   const seen: { path: string; relative: string; dev: bigint; ino: bigint }[] = [];
   let path = top;
@@ -115,36 +120,38 @@ export async function openChecked(top: string, relative: string, { create, onCre
     const above = path;
     path = join(path, name);
     at = at === '' ? name : `${at}/${name}`;
-    if (create && (await makeDirectory(path, at))) {
+    if (create && (await makeDirectory(disk, path, at))) {
       created.push(at);
       onCreated?.(at);
-      await syncPath(above, at);
+      await syncPath(disk, above, at);
     }
-    const { dev, ino } = await lookAt(path, at);
+    const { dev, ino } = await lookAt(disk, path, at);
     seen.push({ path, relative: at, dev, ino });
   }
   const check = async (): Promise<void> => {
     for (const entry of seen) {
-      const now = await lookAt(entry.path, entry.relative);
+      const now = await lookAt(disk, entry.path, entry.relative);
       if (now.dev !== entry.dev || now.ino !== entry.ino) throw notADirectory(entry.relative, 'was replaced by another directory');
     }
   };
-  const close = (): Promise<void> => Promise.resolve();
   return {
+    disk,
     relative: at,
     created,
     path: (name) => join(path, name),
     check,
-    sync: () => syncPath(path, at),
-    close,
-    [Symbol.asyncDispose]: close,
+    sync: () => syncPath(disk, path, at),
+    close: () => Promise.resolve(),
   };
 }
 
-async function lookAt(path: string, relative: string): Promise<{ dev: bigint; ino: bigint }> {
-  const found = await lstat(path, { bigint: true }).catch((error: unknown) => {
+async function lookAt(disk: Disk, path: string, relative: string): Promise<{ dev: bigint; ino: bigint }> {
+  let found: BigIntStats;
+  try {
+    found = await disk.lstat(path);
+  } catch (error) {
     throw ioError('open', relative, error);
-  });
+  }
   if (found.isDirectory()) return found;
   throw notADirectory(relative, found.isSymbolicLink() ? 'is a symbolic link' : 'is not a directory');
 }
@@ -154,19 +161,23 @@ function notADirectory(relative: string, what: string): SyncError {
 }
 
 /** A symbolic link opened as a directory is ENOTDIR too; says which it is. */
-async function explainEntry(path: string, relative: string, error: unknown): Promise<Error> {
+async function explainEntry(disk: Disk, path: string, relative: string, error: unknown): Promise<Error> {
   if (errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ELOOP') return ioError('open', relative, error);
-  const isLink = await lstat(path).then(
-    (found) => found.isSymbolicLink(),
-    () => false,
-  );
-  return notADirectory(relative, isLink ? 'is a symbolic link' : 'is not a directory');
+  return notADirectory(relative, (await isLink(disk, path)) ? 'is a symbolic link' : 'is not a directory');
+}
+
+async function isLink(disk: Disk, path: string): Promise<boolean> {
+  try {
+    return (await disk.lstat(path)).isSymbolicLink();
+  } catch {
+    return false; // Gone by now; the error that asked is the one to report.
+  }
 }
 
 /** Whether it made the directory; one that is already there, or appears meanwhile, is fine. */
-async function makeDirectory(path: string, relative: string): Promise<boolean> {
+async function makeDirectory(disk: Disk, path: string, relative: string): Promise<boolean> {
   try {
-    await mkdir(path);
+    await disk.mkdir(path);
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
@@ -174,22 +185,22 @@ async function makeDirectory(path: string, relative: string): Promise<boolean> {
   }
 }
 
-async function syncHandle(handle: FileHandle, relative: string): Promise<void> {
+async function syncFd(disk: Disk, fd: number, relative: string): Promise<void> {
   try {
-    await handle.sync();
+    await disk.sync(fd);
   } catch (error) {
     throw ioError('make durable', relative, error);
   }
 }
 
 /** Windows cannot fsync a directory; its file system journals names by itself. */
-async function syncPath(path: string, relative: string): Promise<void> {
+async function syncPath(disk: Disk, path: string, relative: string): Promise<void> {
   try {
-    const handle = await open(path, 'r');
+    const fd = await disk.open(path, constants.O_RDONLY);
     try {
-      await handle.sync();
+      await disk.sync(fd);
     } finally {
-      await handle.close();
+      await disk.close(fd);
     }
   } catch (error) {
     if (process.platform === 'win32' && ['EPERM', 'EISDIR', 'EINVAL'].includes(errnoOf(error) ?? '')) return;

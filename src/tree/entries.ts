@@ -1,5 +1,4 @@
 import { constants } from 'node:fs';
-import { copyFile, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import type { Dir } from './dir.ts';
 import { errnoOf } from './io-error.ts';
 
@@ -9,7 +8,7 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 
 /** Removes a name; whether it was there. */
 export async function removeIfThere(dir: Dir, name: string): Promise<boolean> {
   try {
-    await unlink(dir.path(name));
+    await dir.disk.unlink(dir.path(name));
     return true;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
@@ -20,7 +19,7 @@ export async function removeIfThere(dir: Dir, name: string): Promise<boolean> {
 /** Identity of what is under a name; null where there is nothing. Does not follow a symbolic link. */
 export async function inodeOf(dir: Dir, name: string): Promise<string | null> {
   try {
-    const { dev, ino } = await lstat(dir.path(name), { bigint: true });
+    const { dev, ino } = await dir.disk.lstat(dir.path(name));
     return `${dev}:${ino}`;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
@@ -36,17 +35,17 @@ export async function inodeOf(dir: Dir, name: string): Promise<string | null> {
  */
 export async function linkOrCopy(dir: Dir, from: string, to: string): Promise<boolean> {
   try {
-    await link(dir.path(from), dir.path(to));
+    await dir.disk.link(dir.path(from), dir.path(to));
     return true;
   } catch (error) {
     if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
   }
-  await copyFile(dir.path(from), dir.path(to), constants.COPYFILE_EXCL);
-  const copy = await open(dir.path(to), 'r+');
+  await dir.disk.copyFile(dir.path(from), dir.path(to), constants.COPYFILE_EXCL);
+  const copy = await dir.disk.open(dir.path(to), constants.O_RDWR);
   try {
-    await copy.sync();
+    await dir.disk.sync(copy);
   } finally {
-    await copy.close();
+    await dir.disk.close(copy);
   }
   return false;
 }
@@ -60,19 +59,19 @@ export async function linkOrCopy(dir: Dir, from: string, to: string): Promise<bo
  */
 export async function moveToFree(dir: Dir, from: string, to: string): Promise<boolean> {
   try {
-    await link(dir.path(from), dir.path(to));
-    await unlink(dir.path(from));
+    await dir.disk.link(dir.path(from), dir.path(to));
+    await dir.disk.unlink(dir.path(from));
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
     if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
   }
   if ((await inodeOf(dir, to)) !== null) return false;
-  await rename(dir.path(from), dir.path(to));
+  await dir.disk.rename(dir.path(from), dir.path(to));
   return true;
 }
 
 /** Whether the directory lists exactly this name; on a file system that ignores case, finding a file does not say so. */
 export async function isListed(dir: Dir, name: string): Promise<boolean> {
-  return (await readdir(dir.path('.'))).includes(name);
+  return (await dir.disk.readdir(dir.path('.'))).includes(name);
 }

@@ -1,9 +1,8 @@
-import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { FileChange } from '../core/batch.ts';
 import { openDir } from './dir.ts';
 import { readFileSeen } from './read.ts';
-import type { Tree } from './stage.ts';
+import { executorOf, type Tree } from './tree.ts';
 
 /**
  * Gives the old inode its name back after somebody wrote to it while it was being replaced: what was written late is then where its
@@ -14,9 +13,9 @@ export async function giveBack(tree: Tree, change: FileChange): Promise<void> {
   if (change.kept === null) return;
   const found = await readFileSeen(tree.top, change.path);
   if ((found?.seen.digest ?? null) !== change.after) return;
-  const dir = await openDir(tree.top, path.posix.dirname(change.path), { create: false });
+  const dir = await openDir(executorOf(tree).disk, tree.top, path.posix.dirname(change.path), { create: false });
   try {
-    await rename(dir.path(change.kept), dir.path(path.posix.basename(change.path)));
+    await dir.disk.rename(dir.path(change.kept), dir.path(path.posix.basename(change.path)));
     await dir.sync();
   } finally {
     await dir.close();

@@ -14,6 +14,10 @@ export function ioError(action: string, path: string, error: unknown): SyncError
   return new SyncError('IO', `Cannot ${action} "${path === '' ? '.' : path}": ${explain[reason] ?? reason}`, { cause: error });
 }
 
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 const explain: Record<string, string> = {
   EACCES: 'permission denied (EACCES)',
   EPERM: 'the operation is not permitted (EPERM)',

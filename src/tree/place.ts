@@ -1,14 +1,12 @@
 import type { FileChange } from '../core/batch.ts';
-import type { SyncError } from '../core/errors.ts';
-import { type Dir, openDir } from './dir.ts';
+import { inline, type Lanes, shares } from './executor.ts';
 import { errnoOf, ioError } from './io-error.ts';
 import { checkChanges } from './names.ts';
 import { DONE, type Ending, type Outcome, targetChanged } from './outcome.ts';
 import { groupByDir } from './paths.ts';
+import { failed, type Placed, type PlaceShare } from './place-share.ts';
 import { forEachLimited } from './pool.ts';
-import { confirmPlaced, putInPlace } from './put-in-place.ts';
-import { DIRECTORIES, FILES, type TextOf, type Tree } from './stage.ts';
-import { confirmGone, takeAway } from './take-away.ts';
+import { executorOf, type TextOf, type Tree } from './tree.ts';
 
 /**
  * Puts staged changes in place, each of them only if its target still is what the plan saw. One that is not, or fails, stops no
@@ -36,82 +34,48 @@ export function rollForward(tree: Tree, changes: readonly FileChange[], textOf: 
 
 async function apply(tree: Tree, changes: readonly FileChange[], textOf: TextOf | null): Promise<Outcome[]> {
   checkChanges(changes);
+  const executor = executorOf(tree);
+  // `textOf` asks the state, which is here.
+  const lanes = (textOf ? inline(executor.disk) : executor).lanes(changes.length);
   const endings = new Map<FileChange, Ending>();
   const deletions = changes.filter((change) => change.after === null);
   const writes = changes.filter((change) => change.after !== null);
+  const inEachDir = (members: readonly FileChange[], step: (share: PlaceShare) => Promise<void>): Promise<void> =>
+    forEachLimited(shares(groupByDir(members, (change) => change.path)), lanes.count, ([relative, own]) =>
+      step({ top: tree.top, relative, changes: own }),
+    );
   // All names that go are free before the first one comes: swaps, and renames that only change case.
-  await inEachDir(
-    tree,
-    deletions,
-    endings,
-    () => false,
-    (dir, change) => takeAway(dir, change),
-  );
-  const mayCreate = (members: readonly FileChange[]): boolean => textOf !== null && members.some((change) => change.before === null);
-  await inEachDir(tree, writes, endings, mayCreate, (dir, change) => putInPlace(dir, change, textOf));
-  await confirm(tree, changes, endings);
+  await inEachDir(deletions, async (share) => note(endings, share.changes, await lanes.run('takeAway', share)));
+  await inEachDir(writes, async (share) => {
+    const create = textOf !== null && share.changes.some((change) => change.before === null);
+    note(endings, share.changes, await lanes.run('putInPlace', { ...share, textOf, create }));
+  });
+  await inEachDir(changes, (share) => confirm(lanes, share, endings));
   return changes.map((change) => ({ change, ...(endings.get(change) ?? DONE) }));
 }
 
-/** Makes the names in each directory durable, then looks at each change that went well once more. */
-async function confirm(tree: Tree, changes: readonly FileChange[], endings: Map<FileChange, Ending>): Promise<void> {
-  const unsynced = new Map<string, SyncError>();
-  const synced = async (dir: Dir): Promise<void> => {
-    try {
-      await dir.sync();
-    } catch (error) {
-      unsynced.set(dir.relative, ioError('make durable', dir.relative, error));
+/** Also a directory where nothing went well is made durable: what failed is tried again on top of what is there. */
+async function confirm(lanes: Lanes, share: PlaceShare, endings: Map<FileChange, Ending>): Promise<void> {
+  const done = share.changes.filter((change) => endings.get(change)?.result === 'done');
+  const placed = await lanes.run('confirm', { ...share, changes: done });
+  if (placed.unsynced) {
+    for (const change of share.changes) {
+      const ending = endings.get(change);
+      if (ending?.result === 'failed') continue;
+      endings.set(change, {
+        result: 'failed',
+        found: ending?.found ?? null,
+        error: ioError('make durable', share.relative, placed.unsynced),
+      });
     }
-  };
-  const look = async (dir: Dir, change: FileChange): Promise<Ending> => {
-    const ending = endings.get(change) ?? DONE;
-    const error = unsynced.get(dir.relative);
-    if (error && ending.result !== 'failed') return { result: 'failed', found: ending.found, error };
-    if (ending.result !== 'done') return ending;
-    return change.after === null ? confirmGone(dir, change) : confirmPlaced(dir, change);
-  };
-  await inEachDir(tree, changes, endings, () => false, look, synced);
+  } else note(endings, done, placed);
 }
 
-type Step = (dir: Dir, change: FileChange) => Promise<Ending>;
-
-/** Runs a step for every change, directory by directory, and notes how it ended. */
-async function inEachDir(
-  tree: Tree,
-  changes: readonly FileChange[],
-  endings: Map<FileChange, Ending>,
-  mayCreate: (members: readonly FileChange[]) => boolean,
-  step: Step,
-  first: (dir: Dir) => Promise<void> = () => Promise.resolve(),
-): Promise<void> {
-  await forEachLimited(
-    groupByDir(changes, (change) => change.path),
-    DIRECTORIES,
-    async ([relative, members]) => {
-      let dir: Dir;
-      try {
-        dir = await openDir(tree.top, relative, { create: mayCreate(members) });
-      } catch (error) {
-        for (const change of members) {
-          const ending = endings.get(change);
-          if (!ending || ending.result === 'done') endings.set(change, withoutDirectory(change, error, ending));
-        }
-        return;
-      }
-      try {
-        await first(dir);
-        await forEachLimited(members, FILES, async (change) => {
-          endings.set(change, await step(dir, change).catch((error: unknown) => failed(change, error)));
-        });
-      } finally {
-        await dir.close();
-      }
-    },
-  );
-}
-
-function failed(change: FileChange, error: unknown): Ending {
-  return { result: 'failed', found: null, error: ioError(change.after === null ? 'delete' : 'write', change.path, error) };
+function note(endings: Map<FileChange, Ending>, changes: readonly FileChange[], { unopened, endings: found }: Placed): void {
+  for (const [index, change] of changes.entries()) {
+    const ending = unopened ? withoutDirectory(change, unopened, endings.get(change)) : found[index];
+    if (ending) endings.set(change, ending);
+  }
 }
 
 /** Someone removed or replaced the whole directory, before or after the change was made. */

@@ -1,4 +1,3 @@
-import { rename } from 'node:fs/promises';
 import type { FileChange } from '../core/batch.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Dir } from './dir.ts';
@@ -6,8 +5,9 @@ import { inodeOf, linkOrCopy, moveToFree, removeIfThere } from './entries.ts';
 import { errnoOf } from './io-error.ts';
 import { DONE, type Ending, targetChanged } from './outcome.ts';
 import { nameOf } from './paths.ts';
-import { type Found, readAt } from './read.ts';
-import { stageOne, type TextOf } from './stage.ts';
+import { type Found, readAt } from './read-at.ts';
+import { stageOne } from './stage-share.ts';
+import type { TextOf } from './tree.ts';
 import { bytesOf, holds, putBack } from './take-away.ts';
 
 /**
@@ -25,7 +25,7 @@ export async function putInPlace(dir: Dir, change: FileChange, textOf: TextOf | 
 async function restage(dir: Dir, change: FileChange, textOf: TextOf): Promise<void> {
   if (holds(await readAt(dir, change.temp ?? ''), change.after)) return;
   await removeIfThere(dir, change.temp ?? '');
-  await stageOne(dir, change, textOf);
+  if (change.after !== null) await stageOne(dir, change, await textOf(change.after));
 }
 
 /** A link and not a rename, since a rename would replace a file that appeared meanwhile. */
@@ -51,7 +51,7 @@ async function replace(dir: Dir, change: FileChange, target: Found): Promise<End
     return targetChanged(bytesOf(await readAt(dir, name)));
   }
   await dir.check();
-  await moveStaged(change, () => rename(dir.path(change.temp ?? ''), dir.path(name)));
+  await moveStaged(change, async () => dir.disk.rename(dir.path(change.temp ?? ''), dir.path(name)));
   return DONE;
 }
 

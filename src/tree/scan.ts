@@ -5,10 +5,12 @@ import type { FileSeen } from '../core/model.ts';
 import { OWN_PREFIX } from '../core/safe-path.ts';
 import type { Skip, SkipCode } from '../core/skips.ts';
 import { type Dir, openDir } from './dir.ts';
+import { asyncDisk } from './disk-async.ts';
+import { shares } from './executor.ts';
 import { errnoOf } from './io-error.ts';
 import { groupByDir, nameOf } from './paths.ts';
 import { forEachLimited } from './pool.ts';
-import { readAt, seenAt } from './read.ts';
+import { executorOf, type Tree } from './tree.ts';
 
 export interface Scan {
   files: FileSeen[];
@@ -25,13 +27,15 @@ export interface Scan {
  * @param top where the paths start; an absolute path
  * @throws {SyncError} `IO` if `root` is, or leads through, a symbolic link; the signal's reason if it is aborted
  */
-export async function scanTree({ top, root, signal }: { top: string; root: string; signal?: AbortSignal | undefined }): Promise<Scan> {
+export async function scanTree({ top, root, executor, signal }: Tree & { signal?: AbortSignal | undefined }): Promise<Scan> {
   const scan: Scan = { files: [], skips: [], leftovers: [] };
+  // By path: of a directory that was swapped meanwhile every share says the same.
+  const skips = new Map<string, Skip>();
   const start = await openIfThere(top, root);
   if (!start) return scan;
   try {
     const prefix = start.relative === '' ? '' : `${start.relative}/`;
-    const skip = (path: string, code: SkipCode, message: string): void => void scan.skips.push({ path, code, message });
+    const skip = (path: string, code: SkipCode, message: string): void => void skips.set(path, { path, code, message });
     const wanted: string[] = [];
     for (const { path: below, dirent } of await list(start, prefix, skip)) {
       const path = prefix + below;
@@ -43,17 +47,20 @@ export async function scanTree({ top, root, signal }: { top: string; root: strin
       else if (dirent.isFile()) wanted.push(path);
       else if (!dirent.isDirectory()) skip(path, 'NOT_A_FILE', 'It is not a regular file');
     }
-    await forEachLimited(
-      groupByDir(wanted, (path) => path),
-      4,
-      ([relative, paths]) => readGroup(top, relative, paths, scan.files, skip, signal),
-    );
+    const lanes = executorOf({ executor }).lanes(wanted.length);
+    const groups = groupByDir(wanted, (path) => path);
+    await forEachLimited(shares(groups), lanes.count, async ([relative, paths]) => {
+      signal?.throwIfAborted();
+      const seen = await lanes.run('see', { top, relative, paths });
+      for (const file of seen.files) scan.files.push(file);
+      for (const skipped of seen.skips) skips.set(skipped.path, skipped);
+    });
   } finally {
     await start.close();
   }
   signal?.throwIfAborted();
   scan.files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  scan.skips.sort((a, b) => (a.path < b.path ? -1 : 1));
+  scan.skips = [...skips.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   return scan;
 }
 
@@ -61,7 +68,7 @@ type SkipIt = (path: string, code: SkipCode, message: string) => void;
 
 async function openIfThere(top: string, relative: string): Promise<Dir | null> {
   try {
-    return await openDir(top, relative);
+    return await openDir(asyncDisk, top, relative);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
     throw error;
@@ -94,40 +101,4 @@ function list(start: Dir, prefix: string, skip: SkipIt): Promise<{ path: string;
     ignore: ['**/.git', '**/.git/**'],
     fs: { readdir: listDirectory as typeof readdir },
   }) as unknown as Promise<{ path: string; dirent: Dirent }[]>;
-}
-
-async function readGroup(
-  top: string,
-  relative: string,
-  paths: string[],
-  files: FileSeen[],
-  skip: SkipIt,
-  signal?: AbortSignal,
-): Promise<void> {
-  let dir: Dir | null;
-  try {
-    dir = await openIfThere(top, relative);
-  } catch (error) {
-    return skip(relative, errnoOf(error) === 'ENOTDIR' ? 'SYMLINK' : 'UNREADABLE', messageOf(error));
-  }
-  if (!dir) return;
-  try {
-    await forEachLimited(paths, 16, async (path) => {
-      signal?.throwIfAborted();
-      try {
-        const found = await readAt(dir, nameOf(path));
-        if (found.kind === 'file') files.push(seenAt(path, found));
-        else if (found.kind === 'link') skip(path, 'SYMLINK', 'It is a symbolic link');
-        else if (found.kind === 'other') skip(path, 'NOT_A_FILE', 'It is not a regular file');
-      } catch (error) {
-        skip(path, 'UNREADABLE', messageOf(error));
-      }
-    });
-  } finally {
-    await dir.close();
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,14 +1,11 @@
-import { rmdir } from 'node:fs/promises';
 import type { FileChange } from '../core/batch.ts';
 import { type Dir, openDir } from './dir.ts';
-import { inodeOf, moveToFree, removeIfThere } from './entries.ts';
+import { shares } from './executor.ts';
 import { errnoOf, ioError } from './io-error.ts';
 import { checkChanges, isOwnName } from './names.ts';
 import { directoryOf, groupByDir, nameOf } from './paths.ts';
 import { forEachLimited } from './pool.ts';
-import { readAt } from './read.ts';
-import { DIRECTORIES, FILES, type Tree } from './stage.ts';
-import { holds } from './take-away.ts';
+import { executorOf, type Tree } from './tree.ts';
 
 /**
  * Ends a batch whose outcomes are recorded: removes its kept inodes and temporary files, and directories its deletions
@@ -18,10 +15,7 @@ import { holds } from './take-away.ts';
  */
 export async function settle(tree: Tree, changes: readonly FileChange[]): Promise<void> {
   checkChanges(changes);
-  await inEachDir(tree, changes, async (dir, change) => {
-    if (change.temp !== null) await removeIfThere(dir, change.temp);
-    if (change.kept !== null) await removeIfThere(dir, change.kept);
-  });
+  await clear(tree, changes, ({ temp, kept }) => [temp, kept].filter((name) => name !== null));
   await removeEmpty(
     tree,
     changes.filter((change) => change.after === null).map((change) => directoryOf(change.path)),
@@ -38,21 +32,14 @@ export async function settle(tree: Tree, changes: readonly FileChange[]): Promis
 export async function discard(tree: Tree, changes: readonly FileChange[]): Promise<string[]> {
   checkChanges(changes);
   const left: string[] = [];
-  await inEachDir(tree, changes, async (dir, change) => {
-    if (change.temp !== null) await removeIfThere(dir, change.temp);
-    if (change.kept === null) return;
-    const name = nameOf(change.path);
-    const inode = await inodeOf(dir, change.kept);
-    if (inode === null) return;
-    if (inode !== (await inodeOf(dir, name))) {
-      if (await moveToFree(dir, change.kept, name)) return;
-      if (!holds(await readAt(dir, change.kept), change.before)) {
-        left.push(`${dir.relative === '' ? '' : `${dir.relative}/`}${change.kept}`);
-        return;
-      }
-    }
-    await removeIfThere(dir, change.kept);
+  const lanes = executorOf(tree).lanes(changes.length);
+  const failures: Error[] = [];
+  await forEachLimited(shares(groupByDir(changes, (change) => change.path)), lanes.count, async ([relative, members]) => {
+    const discarded = await lanes.run('discard', { top: tree.top, relative, changes: members });
+    left.push(...discarded.left);
+    failures.push(...discarded.failures);
   });
+  if (failures[0]) throw failures[0];
   await removeEmpty(
     tree,
     changes.map((change) => directoryOf(change.path)),
@@ -65,59 +52,32 @@ export async function discard(tree: Tree, changes: readonly FileChange[]): Promi
  * unfinished they may hold the only copy of a text.
  */
 export async function removeLeftovers(tree: Tree, paths: readonly string[]): Promise<void> {
-  const own = paths.filter((path) => isOwnName(nameOf(path)));
-  await inEachDir(
-    tree,
-    own.map((path) => ({ path })),
-    async (dir, { path }) => {
-      await removeIfThere(dir, nameOf(path));
-    },
-  );
+  const own = paths.filter((path) => isOwnName(nameOf(path))).map((path) => ({ path }));
+  await clear(tree, own, ({ path }) => [nameOf(path)]);
 }
 
-/** Runs `work` for everything, then makes each directory durable; throws the first failure at the end. */
-async function inEachDir<T extends { path: string }>(
-  tree: Tree,
-  things: readonly T[],
-  work: (dir: Dir, thing: T) => Promise<void>,
-): Promise<void> {
+/** Removes names beside paths; throws the first failure at the end. */
+async function clear<T extends { path: string }>(tree: Tree, things: readonly T[], namesOf: (thing: T) => string[]): Promise<void> {
+  const lanes = executorOf(tree).lanes(things.length);
   const failures: Error[] = [];
-  await forEachLimited(
-    groupByDir(things, (thing) => thing.path),
-    DIRECTORIES,
-    async ([relative, members]) => {
-      let dir: Dir;
-      try {
-        dir = await openDir(tree.top, relative);
-      } catch (error) {
-        // Gone with all that was in it, or replaced: nothing of ours is there.
-        if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) failures.push(ioError('open', relative, error));
-        return;
-      }
-      try {
-        await forEachLimited(members, FILES, async (thing) => {
-          await work(dir, thing).catch((error: unknown) => failures.push(ioError('clean up after', thing.path, error)));
-        });
-        await dir.sync();
-      } catch (error) {
-        failures.push(ioError('clean up', relative, error));
-      } finally {
-        await dir.close();
-      }
-    },
-  );
+  await forEachLimited(shares(groupByDir(things, ({ path }) => path)), lanes.count, async ([relative, members]) => {
+    const items = members.map((thing) => ({ path: thing.path, names: namesOf(thing) }));
+    failures.push(...(await lanes.run('clear', { top: tree.top, relative, items })));
+  });
   if (failures[0]) throw failures[0];
 }
 
 /** Removes these directories, and those above them below the root, where they are empty. */
-async function removeEmpty({ top, root }: Tree, directories: readonly string[]): Promise<void> {
+async function removeEmpty(tree: Tree, directories: readonly string[]): Promise<void> {
+  const { top, root } = tree;
+  const { disk } = executorOf(tree);
   const candidates = new Set<string>();
   for (const directory of directories) for (let at = directory; isInside(at, root); at = directoryOf(at)) candidates.add(at);
   const inner = [...candidates].sort((a, b) => b.split('/').length - a.split('/').length);
   for (const [parent, members] of groupByDir(inner, (path) => path)) {
     let dir: Dir;
     try {
-      dir = await openDir(top, parent);
+      dir = await openDir(disk, top, parent);
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) continue;
       throw error;
@@ -141,7 +101,7 @@ function isInside(directory: string, root: string): boolean {
 
 async function removeDirectory(parent: Dir, path: string): Promise<boolean> {
   try {
-    await rmdir(parent.path(nameOf(path)));
+    await parent.disk.rmdir(parent.path(nameOf(path)));
     return true;
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR', 'EBUSY'].includes(errnoOf(error) ?? '')) return false;

@@ -1,4 +1,3 @@
-import { rename } from 'node:fs/promises';
 import type { FileChange } from '../core/batch.ts';
 import { type Digest, digest } from '../core/digest.ts';
 import type { Dir } from './dir.ts';
@@ -6,7 +5,7 @@ import { isListed, moveToFree, removeIfThere } from './entries.ts';
 import { errnoOf } from './io-error.ts';
 import { DONE, type Ending, targetChanged } from './outcome.ts';
 import { nameOf } from './paths.ts';
-import { type Found, readAt } from './read.ts';
+import { type Found, readAt } from './read-at.ts';
 
 export function holds(found: Found, wanted: Digest | null): boolean {
   return found.kind === 'file' && digest(found.bytes) === wanted;
@@ -36,7 +35,7 @@ export async function takeAway(dir: Dir, change: FileChange): Promise<Ending> {
   if (!holds(target, change.before)) return targetChanged(bytesOf(target));
   await dir.check();
   try {
-    await rename(dir.path(name), dir.path(keptName));
+    await dir.disk.rename(dir.path(name), dir.path(keptName));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return DONE;
     throw error;

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import type { FileChange } from '../../src/core/batch.ts';
 import { digest, type Digest } from '../../src/core/digest.ts';
 import { assignNames } from '../../src/tree/names.ts';
-import type { TextOf } from '../../src/tree/stage.ts';
+import type { TextOf } from '../../src/tree/tree.ts';
 
 /** A directory of its own for one test, removed afterwards. */
 export interface ScratchTree {

@@ -3,6 +3,7 @@ import { link, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promi
 import { test } from 'node:test';
 import { SyncError } from '../../src/core/errors.ts';
 import { openChecked, openDir } from '../../src/tree/dir.ts';
+import { asyncDisk } from '../../src/tree/disk-async.ts';
 import { errnoOf } from '../../src/tree/io-error.ts';
 import { scratchTree } from '../helpers/scratch-tree.ts';
 
@@ -12,7 +13,7 @@ for (const [how, open] of [
 ] as const) {
   test(`opens a directory and reaches its children, ${how}`, async (t) => {
     const tree = await scratchTree(t, { 'db/a/x': 'text' });
-    const dir = await open(tree.top, 'db/a', {});
+    const dir = await open(asyncDisk, tree.top, 'db/a', {});
     try {
       assert.equal(dir.relative, 'db/a');
       assert.deepEqual(dir.created, []);
@@ -29,7 +30,7 @@ for (const [how, open] of [
   test(`makes missing directories and names them, ${how}`, async (t) => {
     const tree = await scratchTree(t, { 'db/x': '' });
     const told: string[] = [];
-    const dir = await open(tree.top, 'db/a/b', { create: true, onCreated: (path) => told.push(path) });
+    const dir = await open(asyncDisk, tree.top, 'db/a/b', { create: true, onCreated: (path) => told.push(path) });
     await dir.close();
     assert.deepEqual(dir.created, ['db/a', 'db/a/b']);
     assert.deepEqual(told, ['db/a', 'db/a/b']);
@@ -39,7 +40,7 @@ for (const [how, open] of [
   test(`says that a directory is missing, ${how}`, async (t) => {
     const tree = await scratchTree(t);
     await assert.rejects(
-      open(tree.top, 'db/a', {}),
+      open(asyncDisk, tree.top, 'db/a', {}),
       (error) => error instanceof SyncError && error.code === 'IO' && errnoOf(error) === 'ENOENT',
     );
   });
@@ -54,7 +55,7 @@ for (const [how, open] of [
       const tree = await scratchTree(t, { 'db/file': '', 'outside/deeper/x': '' });
       await symlink(tree.at('outside'), tree.at('db/link'));
       await assert.rejects(
-        open(tree.top, path, { create: true }),
+        open(asyncDisk, tree.top, path, { create: true }),
         (error) => error instanceof SyncError && error.code === 'IO' && error.message.includes(what) && errnoOf(error) === 'ENOTDIR',
       );
       assert.deepEqual(Object.keys(await tree.all()), ['db/file', 'db/link', 'outside/deeper/x']);
@@ -64,13 +65,13 @@ for (const [how, open] of [
   for (const path of ['..', 'db/../..', './db', 'db//a', '/']) {
     test(`refuses the path "${path}", ${how}`, async (t) => {
       const tree = await scratchTree(t, { 'db/x': '' });
-      await assert.rejects(open(tree.top, path, {}), (error) => error instanceof SyncError && error.code === 'INTERNAL');
+      await assert.rejects(open(asyncDisk, tree.top, path, {}), (error) => error instanceof SyncError && error.code === 'INTERNAL');
     });
   }
 
   test(`a directory swapped for a link after it was opened redirects nothing, ${how}`, async (t) => {
     const tree = await scratchTree(t, { 'db/a/x': '', 'outside/x': 'theirs' });
-    const dir = await open(tree.top, 'db/a', {});
+    const dir = await open(asyncDisk, tree.top, 'db/a', {});
     try {
       await rename(tree.at('db/a'), tree.at('db/moved'));
       await symlink(tree.at('outside'), tree.at('db/a'));
@@ -90,7 +91,7 @@ for (const [how, open] of [
 
 test('by names, a directory replaced by another one is noticed', async (t) => {
   const tree = await scratchTree(t, { 'db/a/x': '' });
-  const dir = await openChecked(tree.top, 'db/a', {});
+  const dir = await openChecked(asyncDisk, tree.top, 'db/a', {});
   await rename(tree.at('db/a'), tree.at('db/moved'));
   await mkdir(tree.at('db/a'));
   await assert.rejects(dir.check(), /was replaced/);

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { asyncDisk } from '../../src/tree/disk-async.ts';
+import { syncDisk } from '../../src/tree/disk-sync.ts';
 import { place } from '../../src/tree/place.ts';
 import { settle } from '../../src/tree/settle.ts';
 import { stage } from '../../src/tree/stage.ts';
-import { cannotFail, onFailingDisk } from '../helpers/failing-disk.ts';
+import { onFailingDisk } from '../helpers/failing-disk.ts';
 import { changesOf, type Edit, memory, scratchTree } from '../helpers/scratch-tree.ts';
 
 /** What someone does to the target, in one instant right before one of our calls. */
@@ -24,9 +26,13 @@ const plans: Record<string, Edit> = {
   created: ['db/a', null, 'new'],
 };
 
+const disks = { here: asyncDisk, 'in a thread': syncDisk };
+
 for (const [what, edit] of Object.entries(plans)) {
-  for (const [doing, act] of Object.entries(doings)) {
-    test(`someone ${doing} at any moment while it is ${what}: nothing is lost`, { skip: cannotFail }, async () => {
+  for (const [doing, act, where, disk] of Object.entries(doings).flatMap(([name, does]) =>
+    Object.entries(disks).map((entry) => [name, does, ...entry] as const),
+  )) {
+    test(`someone ${doing} at any moment while it is ${what} as ${where}: nothing is lost`, async () => {
       let reached = true;
       for (let at = 0; reached; at++) {
         const tree = await scratchTree(null, { 'db/keep': '', ...(edit[1] === null ? {} : { 'db/a': edit[1] }) }, memory());
@@ -47,7 +53,8 @@ for (const [what, edit] of Object.entries(plans)) {
               }
               return null;
             },
-            () => place(tree, changes),
+            (executor) => place({ ...tree, executor }, changes),
+            disk,
           );
           await settle(tree, changes);
           const outcome = result?.[0];
