@@ -11,7 +11,13 @@ export const at = (slug: string, lang = 'en'): string => `db/pages/${lang}/${slu
 /** Inserts pages by SQL, as a forum's admin panel would; ids count up from 1 in a fresh table. */
 export async function addPages(db: Database, pages: Record<string, string>, { lang = 'en', note = 'kept' } = {}): Promise<void> {
   for (const [slug, body] of Object.entries(pages)) {
-    await db.sql('INSERT INTO pages (type, lang, slug, body, note, updated_at) VALUES (?, ?, ?, ?, ?, 7)', ['page', lang, slug, body, note]);
+    await db.sql('INSERT INTO pages (type, lang, slug, body, note, updated_at) VALUES (?, ?, ?, ?, ?, 7)', [
+      'page',
+      lang,
+      slug,
+      body,
+      note,
+    ]);
   }
 }
 

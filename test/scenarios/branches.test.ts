@@ -136,13 +136,18 @@ describe('a conflict left open', () => {
   };
 
   it('is still open after a look at the branch that both sides came from', async (t) => {
-    for (const [direction, source] of [['sync', 'cli'], ['import', 'hook'], ['export', 'cli']] as const) {
+    for (const [direction, source] of [
+      ['sync', 'cli'],
+      ['import', 'hook'],
+      ['export', 'cli'],
+    ] as const) {
       const project = await disputed(t);
       await go(project, 'calm');
       await project.run(direction, { source });
       await go(project, 'main');
       assert.equal(await project.read(at('home')), 'mine');
-      for (const again of ['export', 'import', 'sync'] as const) assert.deepEqual(conflicts(await project.run(again)), [at('home')], `${direction}, then ${again}`);
+      for (const again of ['export', 'import', 'sync'] as const)
+        assert.deepEqual(conflicts(await project.run(again)), [at('home')], `${direction}, then ${again}`);
       assert.equal((await bodies(project.db)).home, 'theirs', 'the row was not overwritten');
       assert.equal(await project.read(at('home')), 'mine');
     }

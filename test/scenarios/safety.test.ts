@@ -34,7 +34,11 @@ describe('git clean -fd', () => {
       assert.match(error.hint ?? '', /--allow-mass-change/);
     }
     assert.deepEqual(await project.db.sql('SELECT * FROM pages'), before.rows);
-    assert.deepEqual(done(await project.run('export')), { ...nothing, adopted: 0, conflicts: [] }, 'an export undoes no deletion by itself');
+    assert.deepEqual(
+      done(await project.run('export')),
+      { ...nothing, adopted: 0, conflicts: [] },
+      'an export undoes no deletion by itself',
+    );
     const back = await project.resolve('row', 'db');
     assert.deepEqual([exitOf(back), back.files.written], [0, 6]);
     assert.deepEqual({ files: await project.files(), rows: await project.db.sql('SELECT * FROM pages') }, before);
@@ -83,7 +87,11 @@ describe('what counts as a mass', () => {
   }
 
   it('20 of 39 overwritten files stop, 20 of 40 and 19 of 19 pass', async (t) => {
-    for (const [items, edited, stopped] of [[39, 20, true], [40, 20, false], [19, 19, false]] as const) {
+    for (const [items, edited, stopped] of [
+      [39, 20, true],
+      [40, 20, false],
+      [19, 19, false],
+    ] as const) {
       const project = await pages(t, items);
       for (const name of names(edited)) await setBody(project.db, name, 'edited in the panel');
       if (stopped) {

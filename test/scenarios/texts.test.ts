@@ -19,7 +19,9 @@ let lenient: ReturnType<typeof mariadb> | undefined;
 async function onServer(t: TestContext, strict: boolean, column: string): Promise<Project> {
   const server = await (strict ? mariadb() : (lenient ??= startMariadb({ args: ['--sql-mode='] })));
   const database = await server.createDatabase();
-  await database.sql(`CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, type VARCHAR(20), lang VARCHAR(10), slug VARCHAR(60) CHARACTER SET utf8mb3, body ${column}, note VARCHAR(50), updated_at INT DEFAULT 0) ENGINE=InnoDB`);
+  await database.sql(
+    `CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, type VARCHAR(20), lang VARCHAR(10), slug VARCHAR(60) CHARACTER SET utf8mb3, body ${column}, note VARCHAR(50), updated_at INT DEFAULT 0) ENGINE=InnoDB`,
+  );
   const repo = await createRepository();
   t.after(() => repo.cleanup());
   const project = projectOf(repo, { engine: 'innodb', url: database.url, sql: (text, values = []) => database.sql(text, values) });
@@ -64,7 +66,8 @@ describe('bytes', () => {
       for (const [index, text] of texts.entries()) await project.write(at(`t${index}`), text);
       const report = await project.run('sync');
       assert.deepEqual([report.rows.inserted, exitOf(report)], [texts.length, 0], JSON.stringify(report.skipped));
-      for (const [index, text] of texts.entries()) assert.equal(await bytesOf(project, `t${index}`), Buffer.from(text).toString('latin1'), `${engine} ${JSON.stringify(text)}`);
+      for (const [index, text] of texts.entries())
+        assert.equal(await bytesOf(project, `t${index}`), Buffer.from(text).toString('latin1'), `${engine} ${JSON.stringify(text)}`);
       await assertQuiet(project);
       for (const index of texts.keys()) await project.repo.remove(at(`t${index}`));
       await project.resolve('row', 'db');
@@ -103,7 +106,9 @@ describe('bytes', () => {
     const project = await createProject(t, {
       engine: 'innodb',
       setUp: async (db) => {
-        await db.sql('CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, type VARCHAR(20), lang VARCHAR(10), slug VARCHAR(60), body MEDIUMBLOB, updated_at INT DEFAULT 0)');
+        await db.sql(
+          'CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, type VARCHAR(20), lang VARCHAR(10), slug VARCHAR(60), body MEDIUMBLOB, updated_at INT DEFAULT 0)',
+        );
       },
     });
     await project.repo.write(at('raw'), latin1('\xFF\x00\xFE\r\n'));
@@ -122,7 +127,12 @@ describe('newlines "lf"', () => {
       await addPages(project.db, { crlf: 'a\r\nb\r\n', lf: 'a\nb\n', mixed: 'a\r\nb\n', cr: 'a\rb\r\n' });
       const rows = await bodies(project.db);
       await project.run('sync');
-      assert.deepEqual(await project.files(), { [at('cr')]: 'a\rb\r\n', [at('crlf')]: 'a\nb\n', [at('lf')]: 'a\nb\n', [at('mixed')]: 'a\r\nb\n' });
+      assert.deepEqual(await project.files(), {
+        [at('cr')]: 'a\rb\r\n',
+        [at('crlf')]: 'a\nb\n',
+        [at('lf')]: 'a\nb\n',
+        [at('mixed')]: 'a\r\nb\n',
+      });
       await assertQuiet(project);
       assert.deepEqual(await bodies(project.db), rows);
       for (const slug of ['crlf', 'lf', 'mixed', 'cr']) await project.write(at(slug), `${await project.read(at(slug))}c\n`);

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { open, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, it, type TestContext } from 'node:test';
+import type { Context } from '../../src/runner/context.ts';
+import { defaultRequest, type Request } from '../../src/runner/request.ts';
+import { run } from '../../src/runner/run.ts';
+import type { Report } from '../../src/runner/report.ts';
+import { mariadb, useMariadb } from '../helpers/mariadb.ts';
+import { createPages, createProject, type Engine, exitOf, pagesConfig, type Project, projectOf } from '../helpers/project.ts';
+import { createRepository } from '../helpers/repository.ts';
+import { addPages, assertQuiet, at, bodies, conflicts, refusalOf, rowOf, setBody } from '../helpers/scenario.ts';
+
+useMariadb();
+
+async function pages(t: TestContext, engine: Engine = 'sqlite'): Promise<Project> {
+  const project = await createProject(t, { engine });
+  await addPages(project.db, { home: 'home', about: 'about', news: 'news' });
+  await project.run('sync');
+  return project;
+}
+
+type Step = 'intent' | 'rows';
+
+/** Runs a sync and does something else just before the step, once: somebody who works at the same time. */
+function meanwhile(project: Project, step: Step, act: () => Promise<void>, request: Partial<Request> = {}): Promise<Report> {
+  let once: Promise<void> | null = null;
+  const before =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A) => {
+      await (once ??= act());
+      return call(...args);
+    };
+  return project.with((context) => {
+    const { state, store } = context;
+    const busy: Context = {
+      ...context,
+      state: step === 'intent' ? { ...state, begin: before(state.begin) } : state,
+      store: step === 'rows' ? { ...store, begin: before(store.begin) as typeof store.begin } : store,
+    };
+    return run(busy, { ...defaultRequest, command: 'sync', direction: 'sync', ...request });
+  });
+}
+
+describe('a file edited while the batch is under way', () => {
+  for (const how of ['saved in place', 'saved by renaming', 'deleted', 'appended to through an open descriptor'] as const) {
+    it(`${how}: keeps what was written, and the item asks`, async (t) => {
+      const project = await pages(t);
+      const path = join(project.repo.path, at('home'));
+      await setBody(project.db, 'home', 'from the panel');
+      await setBody(project.db, 'about', 'about from the panel');
+      const editor = await open(path, 'r+');
+      const report = await meanwhile(project, 'intent', async () => {
+        if (how === 'saved in place') await writeFile(path, 'just saved');
+        else if (how === 'saved by renaming') {
+          await writeFile(`${path}~`, 'just saved');
+          await rename(`${path}~`, path);
+        } else if (how === 'deleted') await project.repo.remove(at('home'));
+        else await editor.write('just saved', 0);
+      });
+      await editor.close();
+      assert.deepEqual([conflicts(report), exitOf(report)], [[at('home')], 1]);
+      assert.equal(await project.read(at('about')), 'about from the panel', 'the others arrive');
+      assert.equal((await rowOf(project.db, 'home'))?.body, 'from the panel');
+      if (how === 'deleted') assert.equal(Object.hasOwn(await project.files(), at('home')), false);
+      else assert.equal(await project.read(at('home')), 'just saved');
+      assert.deepEqual(conflicts(await project.run('sync')), [at('home')], 'and asks again');
+      await project.resolve('row', at('home'));
+      await assertQuiet(project);
+    });
+  }
+
+  it('that appears where a new one is to be made is not overwritten', async (t) => {
+    const project = await pages(t);
+    await addPages(project.db, { fresh: 'from the panel' });
+    const report = await meanwhile(project, 'intent', () => project.write(at('fresh'), 'somebody was faster'));
+    assert.deepEqual(conflicts(report), [at('fresh')]);
+    assert.equal(await project.read(at('fresh')), 'somebody was faster');
+    assert.deepEqual(conflicts(await project.run('sync')), [at('fresh')]);
+  });
+
+  it('whose row went away in the meantime too is not deleted', async (t) => {
+    const project = await pages(t);
+    await project.db.sql("DELETE FROM pages WHERE slug = 'home'");
+    const report = await meanwhile(project, 'intent', () => project.write(at('home'), 'still needed'));
+    assert.deepEqual(conflicts(report), [at('home')]);
+    assert.equal(await project.read(at('home')), 'still needed');
+    assert.deepEqual(conflicts(await project.run('sync')), [at('home')]);
+  });
+
+  it('after it was read for an import: the row has the older text, and the next run brings the newer', async (t) => {
+    const project = await pages(t);
+    await project.write(at('home'), 'first save');
+    const report = await meanwhile(project, 'intent', () => project.write(at('home'), 'second save'));
+    assert.equal(exitOf(report), 0);
+    const next = await project.run('sync');
+    assert.deepEqual([conflicts(next), (await bodies(project.db)).home], [[], 'second save']);
+    await assertQuiet(project);
+  });
+});
+
+describe('a row that moves while the batch is under way', () => {
+  for (const engine of ['sqlite', 'innodb', 'myisam'] as const) {
+    for (const [what, act, expected] of [
+      ['is edited', (project: Project) => setBody(project.db, 'home', 'edited by another'), 'edited by another'],
+      ['is deleted', (project: Project) => project.db.sql("DELETE FROM pages WHERE slug = 'home'"), undefined],
+    ] as const) {
+      it(`${what} on ${engine}: a conflict, the rest goes on`, async (t) => {
+        const project = await pages(t, engine);
+        await project.write(at('home'), 'from the file');
+        await project.write(at('about'), 'about from the file');
+        const report = await meanwhile(project, 'rows', async () => void (await act(project)));
+        assert.deepEqual([conflicts(report), report.rows.written], [[at('home')], 1]);
+        assert.equal((await rowOf(project.db, 'home'))?.body, expected);
+        assert.equal((await bodies(project.db)).about, 'about from the file');
+        assert.equal(await project.read(at('home')), 'from the file');
+      });
+    }
+
+    it(`appears with the key of a new file on ${engine}: a conflict, and one row`, async (t) => {
+      const project = await pages(t, engine);
+      await project.write(at('fresh'), 'from the file');
+      const report = await meanwhile(project, 'rows', () => addPages(project.db, { fresh: 'by another' }));
+      assert.deepEqual(conflicts(report), [at('fresh')]);
+      assert.equal((await rowOf(project.db, 'fresh'))?.body, 'by another');
+    });
+  }
+
+  it('is locked by a transaction that then commits another text: sync waits, looks again, and asks', async (t) => {
+    const { project, connection, waiting } = await onServer(t);
+    await project.write(at('home'), 'from the file');
+    await project.write(at('about'), 'about from the file');
+    await connection.query('BEGIN');
+    await connection.query("UPDATE pages SET body = 'committed late' WHERE slug = 'home'");
+    const sync = project.run('sync');
+    await waiting();
+    await connection.query('COMMIT');
+    const report = await sync;
+    assert.deepEqual([conflicts(report), report.rows.written], [[at('home')], 1]);
+    assert.deepEqual(await bodies(project.db), { home: 'committed late', about: 'about from the file', news: 'news' });
+  });
+
+  it('is locked by a transaction that rolls back: sync waits and goes on', async (t) => {
+    const { project, connection, waiting } = await onServer(t);
+    await project.write(at('home'), 'from the file');
+    await connection.query('BEGIN');
+    await connection.query("UPDATE pages SET body = 'never' WHERE slug = 'home'");
+    const sync = project.run('sync');
+    await waiting();
+    await connection.query('ROLLBACK');
+    assert.equal(exitOf(await sync), 0);
+    assert.equal((await bodies(project.db)).home, 'from the file');
+    await assertQuiet(project);
+  });
+
+  it('is killed away with its connection while it waits: an error, nothing changed, the next run does it', async (t) => {
+    const { project, connection, waiting } = await onServer(t);
+    await project.write(at('home'), 'from the file');
+    await connection.query('BEGIN');
+    await connection.query("UPDATE pages SET body = 'never' WHERE slug = 'home'");
+    const failed = refusalOf(project.run('sync'));
+    const [thread] = await waiting();
+    await connection.query(`KILL ${Number(thread?.id)}`);
+    assert.ok([3, 5].includes((await failed).exitCode));
+    await connection.query('ROLLBACK');
+    assert.deepEqual([(await bodies(project.db)).home, await project.read(at('home'))], ['home', 'from the file']);
+    assert.equal((await project.run('sync')).rows.written, 1);
+    await assertQuiet(project);
+  });
+});
+
+/** Pages on InnoDB, a second connection, and a way to wait until the sync waits for a lock. */
+async function onServer(t: TestContext) {
+  const server = await mariadb();
+  const database = await server.createDatabase();
+  const repo = await createRepository();
+  t.after(() => repo.cleanup());
+  const project = projectOf(repo, { engine: 'innodb', url: database.url, sql: (text, values = []) => database.sql(text, values) });
+  await createPages(project.db);
+  await project.configure(pagesConfig);
+  await addPages(project.db, { home: 'home', about: 'about', news: 'news' });
+  await project.run('sync');
+  await project.write(at('news'), 'news edited');
+  await project.run('sync');
+  await setBody(project.db, 'news', 'news');
+  await project.run('sync');
+  const waiting = async () => {
+    for (;;) {
+      const threads = await server.sql(
+        `SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx JOIN information_schema.processlist ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = '${database.name}'`,
+      );
+      if (threads.length > 0) return threads;
+      // The server renews this view only when nobody has read it for 100 ms.
+      await setTimeout(120);
+    }
+  };
+  return { project, connection: await database.connect(), waiting };
+}
