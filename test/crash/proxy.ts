@@ -1,0 +1,142 @@
+import { connect, createServer, type Socket } from 'node:net';
+
+/** What happens to the packet a proxy cuts at. */
+export type Cut =
+  /** It does not arrive. */
+  | 'lost'
+  /** It arrives, and the answer to it does not. */
+  | 'delivered'
+  /** The client loses its connection; what it sent arrives when `release` is called. */
+  | 'held';
+
+export interface CutPlan {
+  /** Whose packets are counted, or the plain statement whose occurrences are. */
+  at: 'client' | 'server' | { statement: string };
+  /** Counted from 1. */
+  n: number;
+  how: Cut;
+  /** Whether the server cannot be reached from then on. */
+  dead?: boolean;
+}
+
+export interface Proxy {
+  readonly port: number;
+  /** Packets seen since the last call of `cutAt`, the client's and the server's. */
+  readonly seen: { client: number; server: number };
+  /** The texts of the client's plain statements since then. */
+  readonly statements: string[];
+  /** Forgets what was seen, and cuts one connection at that moment. */
+  cutAt(plan: CutPlan | null): void;
+  /** Resolves when the cut was made. */
+  readonly cut: () => Promise<void>;
+  /** Lets what was held arrive. */
+  release(): void;
+  /** Ends the held connection without delivering what it held. */
+  drop(): void;
+  close(): Promise<void>;
+}
+
+const COM_QUERY = 3;
+
+/** A TCP proxy that understands where packets of the MySQL protocol begin, and cuts between two of them. */
+export async function startProxy(target: number): Promise<Proxy> {
+  let plan: CutPlan | null = null;
+  let dead = false;
+  let wasCut = Promise.withResolvers<void>();
+  const seen = { client: 0, server: 0 };
+  const statements: string[] = [];
+  const pairs = new Set<{ client: Socket; server: Socket }>();
+  let held: { server: Socket; bytes: Buffer } | null = null;
+
+  const isReached = ({ at, n }: CutPlan, side: 'client' | 'server', text: string): boolean => {
+    if (typeof at === 'string') return at === side && seen[side] === n;
+    return text === at.statement && statements.filter((one) => one === text).length === n;
+  };
+
+  const server = createServer((client) => {
+    if (dead) return void client.destroy();
+    const upstream = connect(target, '127.0.0.1');
+    const pair = { client, server: upstream };
+    pairs.add(pair);
+    client.on('error', () => undefined);
+    upstream.on('error', () => undefined);
+    client.on('close', () => {
+      if (held?.server !== upstream) upstream.destroy();
+    });
+    upstream.on('close', () => {
+      client.destroy();
+      pairs.delete(pair);
+    });
+    let isOver = false;
+    const pass = (side: 'client' | 'server', packet: Buffer): void => {
+      if (isOver) return;
+      const out = side === 'client' ? upstream : client;
+      seen[side] += 1;
+      const text = side === 'client' && packet[4] === COM_QUERY ? packet.subarray(5).toString() : '';
+      if (text) statements.push(text);
+      if (!plan || !isReached(plan, side, text)) return void out.write(packet);
+      const { how } = plan;
+      dead = plan.dead ?? false;
+      plan = null;
+      isOver = true;
+      if (how === 'held') held = { server: upstream, bytes: packet };
+      if (how === 'delivered') {
+        // Only once the packet is on its way the connection ends; the server reads it before the end.
+        out.write(packet, () => out.end());
+        (side === 'client' ? client : upstream).destroy();
+      }
+      if (how === 'lost') upstream.destroy();
+      client.destroy();
+      wasCut.resolve();
+    };
+    client.on('data', splitter((packet) => pass('client', packet)));
+    upstream.on('data', splitter((packet) => pass('server', packet)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The proxy has no port');
+  return {
+    port: address.port,
+    seen,
+    statements,
+    cutAt(next) {
+      plan = next;
+      dead = false;
+      wasCut = Promise.withResolvers();
+      statements.length = 0;
+      Object.assign(seen, { client: 0, server: 0 });
+    },
+    cut: () => wasCut.promise,
+    release() {
+      const { server: upstream, bytes } = held ?? { server: null, bytes: Buffer.alloc(0) };
+      upstream?.write(bytes, () => upstream.end());
+      held = null;
+    },
+    drop() {
+      held?.server.destroy();
+      held = null;
+    },
+    async close() {
+      held?.server.destroy();
+      for (const pair of pairs) {
+        pair.client.destroy();
+        pair.server.destroy();
+      }
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Calls `onPacket` for each whole packet: three bytes of length, one of sequence, the payload. */
+function splitter(onPacket: (packet: Buffer) => void): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= 4) {
+      const size = 4 + rest.readUIntLE(0, 3);
+      if (rest.length < size) return;
+      onPacket(rest.subarray(0, size));
+      rest = rest.subarray(size);
+    }
+  };
+}

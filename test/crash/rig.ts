@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { digest } from '../../src/core/digest.ts';
+import type { Batch } from '../../src/core/batch.ts';
+import { openState } from '../../src/state/open.ts';
+import type { State } from '../../src/state/state.ts';
+import type { Project } from '../helpers/project.ts';
+import { createSeen } from '../helpers/seen.ts';
+import type { ChildOptions } from './run-child.ts';
+
+/** The source as it is; a folder URL. */
+export const source = new URL('../../src/', import.meta.url);
+
+/** `SYNC_RUN_CRASH=all` takes every kill point; else a sample that differs by seed. */
+export const exhaustive = process.env.SYNC_RUN_CRASH === 'all';
+
+/** Printed by every test that uses it, so that a failing run can be repeated. */
+export const seed = Number(process.env.SYNC_RUN_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** Random numbers in [0, 1) that follow from a seed (mulberry32). */
+export function randomFrom(start: number): () => number {
+  let state = start >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Every `stride`th number from 1 to `last`, beginning at one the seed picks; all of them where the test is exhaustive. */
+export function sample(last: number, wanted: number): number[] {
+  const stride = exhaustive ? 1 : Math.max(1, Math.floor(last / wanted));
+  const first = 1 + (seed % stride);
+  const picked: number[] = [];
+  for (let at = first; at <= last; at += stride) picked.push(at);
+  return picked;
+}
+
+/** What a run said before it ended, if it came to that. */
+export interface Said {
+  exit: number;
+  code: string | null;
+  message: string;
+  steps: number;
+  names: string[];
+  report: { txid: string | null; conflicts: unknown[]; notices: string[] } | null;
+}
+
+/** A run in a process of its own, that has loaded everything and waits. */
+export interface RunChild {
+  readonly pid: number;
+  /** Lets it run; resolves to what it said, or null if it was killed before. */
+  go(): Promise<Said | null>;
+  /** Resolves once it waits at `pauseAt`; `resume` lets it go on. */
+  paused(): Promise<void>;
+  resume(): void;
+  kill(): void;
+  readonly ended: Promise<void>;
+}
+
+export type RunOptions = Pick<ChildOptions, 'request'> & Partial<Omit<ChildOptions, 'request' | 'cwd'>>;
+
+/** Starts a run and waits until it is ready. Steps are counted on Node.js only, so such a child runs there in any case. */
+export async function startRun(project: Project, options: RunOptions): Promise<RunChild> {
+  const all: ChildOptions = { src: source.href, cwd: project.repo.path, env: project.env, killAt: 0, pauseAt: 0, ...options };
+  const counts = all.killAt + all.pauseAt > 0 || options.env?.UV_THREADPOOL_SIZE !== undefined;
+  const script = fileURLToPath(new URL('./run-child.ts', import.meta.url));
+  const [program, ...args] = counts ? [node(), script] : ownRuntime(script);
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'sync-run-test-compiled'), ...options.env };
+  const child = spawn(program!, [...args, JSON.stringify({ ...all, env: project.env })], { stdio: ['pipe', 'pipe', 'pipe'], env });
+  const lines = createSeen<string>();
+  createInterface({ input: child.stdout }).on('line', (line) => lines.add(line));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdin.on('error', () => undefined);
+  const ended = once(child, 'close').then(() => lines.add('ended'));
+  await lines.until((seen) => seen.includes('ready') || seen.includes('ended'));
+  assert.ok(lines.all.includes('ready'), `The child did not start: ${stderr}`);
+  return {
+    pid: child.pid ?? 0,
+    async go() {
+      child.stdin.write('go\n');
+      await ended;
+      const last = lines.all.find((line) => line.startsWith('{'));
+      if (last) return JSON.parse(last) as Said;
+      assert.equal(child.signalCode, 'SIGKILL', `The child ended with ${child.exitCode}: ${stderr}`);
+      return null;
+    },
+    paused: () => lines.until((seen) => seen.includes('paused') || seen.includes('ended')),
+    resume: () => void child.stdin.write('x'),
+    kill: () => void child.kill('SIGKILL'),
+    ended,
+  };
+}
+
+function node(): string {
+  return process.versions.deno === undefined ? process.execPath : fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
+}
+
+function ownRuntime(script: string): string[] {
+  return process.versions.deno === undefined ? [process.execPath, script] : [process.execPath, 'run', '-A', '--no-check', '--quiet', script];
+}
+
+/** A run from a source that may be another one, in this process; what a person would see of it. */
+export async function runHere(project: Project, request: ChildOptions['request'], src: URL = source, env: Record<string, string> = project.env): Promise<Pick<Said, 'exit' | 'code' | 'message' | 'report'>> {
+  type Opening = typeof import('../../src/runner/open-context.ts');
+  type Running = typeof import('../../src/runner/run.ts');
+  type Undoing = typeof import('../../src/runner/undo.ts');
+  type Requests = typeof import('../../src/runner/request.ts');
+  const { openContext } = (await import(new URL('runner/open-context.ts', src).href)) as Opening;
+  const { run } = (await import(new URL('runner/run.ts', src).href)) as Running;
+  const { undo } = (await import(new URL('runner/undo.ts', src).href)) as Undoing;
+  const { defaultRequest } = (await import(new URL('runner/request.ts', src).href)) as Requests;
+  try {
+    await using context = await openContext({ cwd: project.repo.path, env, mode: 'write', signal: new AbortController().signal });
+    const { direction, ...rest } = request;
+    const report =
+      direction === 'undo'
+        ? await undo(context, { txid: null, dryRun: false, lockTimeout: 30_000 })
+        : await run(context, { ...defaultRequest, command: direction, direction, ...rest });
+    return { exit: report.conflicts.length > 0 ? 1 : 0, code: null, message: '', report };
+  } catch (error) {
+    const { exitCode, code = null, message } = error as { exitCode?: number; code?: string; message: string };
+    // Anything but a SyncError is a defect.
+    if (exitCode === undefined) throw error;
+    return { exit: exitCode, code, message, report: null };
+  }
+}
+
+/** Ends an unfinished batch and does nothing else: no item has this path. */
+export const onlyRecover: ChildOptions['request'] = { direction: 'sync', paths: ['db/no-such-item'] };
+
+/** Every file below the root, whatever its name, with its text. */
+export async function filesOf(project: Project): Promise<Record<string, string>> {
+  const top = join(project.repo.path, 'db');
+  const entries = await readdir(top, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const texts = await Promise.all(files.map(async (file) => [file.slice(project.repo.path.length + 1), await readFile(file, 'utf8')] as const));
+  return Object.fromEntries(texts.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export async function withState<T>(project: Project, work: (state: State) => Promise<T>): Promise<T> {
+  const state = await openState(join(project.repo.path, '.git/sync-run'), { mode: 'read' });
+  try {
+    return await work(state);
+  } finally {
+    await state.close();
+  }
+}
+
+export function intentOf(project: Project): Promise<Batch | null> {
+  return withState(project, (state) => state.intent());
+}
+
+/** What both sides agreed on: path to digest. */
+export function baseOf(project: Project): Promise<Record<string, string>> {
+  return withState(project, async (state) =>
+    Object.fromEntries((await state.base()).map(({ path, text }) => [path, text] as const).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  );
+}
+
+export function digestsOf(texts: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path, digest(Buffer.from(text))]));
+}
+
+/** The txid in the database is the one the state knows: nobody is left in doubt. */
+export async function assertTxid(project: Project): Promise<void> {
+  const meta = await withState(project, (state) => state.meta());
+  if (meta.tree === undefined || meta.rowTxid === undefined) return;
+  const [row] = await project.db.sql('SELECT txid FROM sync_run_tree WHERE tree = ?', [meta.tree]);
+  assert.equal(row?.txid, meta.rowTxid, 'the txid in the database is the one the state knows');
+}

@@ -1,0 +1,100 @@
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
+import type { Context } from '../../src/runner/context.ts';
+import type { Report } from '../../src/runner/report.ts';
+import type { Request } from '../../src/runner/request.ts';
+
+/** What `startRun` tells this process. */
+export interface ChildOptions {
+  /** Folder of the source to run, as a URL that ends in a slash. */
+  src: string;
+  cwd: string;
+  env: Record<string, string>;
+  /** What to run; `undo` takes back the last batch. */
+  request: Omit<Partial<Request>, 'direction'> & { direction: Request['direction'] | 'undo' };
+  /** The step, counted from 1, before which the process kills itself; 0 for none. */
+  killAt: number;
+  /** The step before which it says `paused` and waits for a line; 0 for none. */
+  pauseAt: number;
+}
+
+const { src, cwd, env, request, killAt, pauseAt } = JSON.parse(process.argv[2] ?? '') as ChildOptions;
+const load = <T>(path: string): Promise<T> => import(new URL(path, src).href) as Promise<T>;
+const { openContext } = await load<typeof import('../../src/runner/open-context.ts')>('runner/open-context.ts');
+const { run } = await load<typeof import('../../src/runner/run.ts')>('runner/run.ts');
+const { undo } = await load<typeof import('../../src/runner/undo.ts')>('runner/undo.ts');
+const { defaultRequest } = await load<typeof import('../../src/runner/request.ts')>('runner/request.ts');
+
+let steps = 0;
+let counting = false;
+const names: string[] = [];
+
+/** A boundary between two things that change a file, the state or the database. */
+function step(name: string): void {
+  if (!counting) return;
+  steps += 1;
+  names.push(name);
+  if (steps === killAt) process.kill(process.pid, 'SIGKILL');
+  if (steps === pauseAt) {
+    fs.writeSync(1, 'paused\n');
+    fs.readSync(0, Buffer.alloc(1));
+  }
+}
+
+type Functions = Record<string, (this: unknown, ...args: unknown[]) => unknown>;
+
+function count(owner: Functions, wanted: readonly string[], counts: (self: unknown, args: unknown[]) => boolean = () => true): void {
+  for (const name of wanted) {
+    const real = owner[name]!;
+    owner[name] = function (...args) {
+      if (counts(this, args)) step(name);
+      return real.apply(this, args);
+    };
+  }
+}
+
+/** Deno does not let functions of built-in modules be replaced; there only the moment of a kill can be chosen. */
+async function countSteps(): Promise<void> {
+  count(fs.promises as unknown as Functions, ['link', 'rename', 'unlink', 'mkdir', 'rmdir', 'copyFile']);
+  count(fs.promises as unknown as Functions, ['open'], (_, [, flags]) => typeof flags === 'number' && (flags & fs.constants.O_CREAT) !== 0);
+  const handle = await fs.promises.open(process.execPath, 'r');
+  count(Object.getPrototypeOf(handle) as Functions, ['write', 'chmod', 'sync']);
+  await handle.close();
+  count(Worker.prototype as unknown as Functions, ['postMessage'], (_, [message]) => (message as { kind?: string }).kind !== 'all');
+  count(net.Socket.prototype as unknown as Functions, ['write'], (socket) => (socket as net.Socket).remotePort !== undefined);
+  syncBuiltinESMExports();
+}
+
+if (killAt + pauseAt > 0) await countSteps();
+const lines = createInterface({ input: process.stdin });
+process.stdout.write('ready\n');
+await new Promise((resolve) => lines.once('line', resolve));
+lines.close();
+process.stdin.pause();
+
+counting = true;
+const result = await outcome();
+process.stdout.write(`${JSON.stringify({ ...result, steps, names })}\n`);
+process.exit(result.exit);
+
+async function outcome(): Promise<{ exit: number; report: Report | null; code: string | null; message: string }> {
+  let context: (Context & AsyncDisposable) | null = null;
+  try {
+    context = await openContext({ cwd, env, mode: 'write', signal: new AbortController().signal });
+    const { direction, ...rest } = request;
+    const report =
+      direction === 'undo'
+        ? await undo(context, { txid: null, dryRun: false, lockTimeout: 30_000 })
+        : await run(context, { ...defaultRequest, command: direction, direction, ...rest });
+    return { exit: report.conflicts.length > 0 ? 1 : 0, report, code: null, message: '' };
+  } catch (error) {
+    const { exitCode = 70, code = null, message } = error as { exitCode?: number; code?: string | null; message: string };
+    return { exit: exitCode, report: null, code, message };
+  } finally {
+    counting = false;
+    await context?.[Symbol.asyncDispose]();
+  }
+}
