@@ -43,7 +43,10 @@ export async function read(
   args: readonly string[],
   options: Pick<GitCommand, 'answers' | 'indexFile' | 'signal'> = {},
 ): Promise<GitAnswer> {
-  const all = ['--no-optional-locks', '--literal-pathspecs', '-c', 'submodule.recurse=false', ...args];
+  // `diff` refreshes and rewrites the index whatever the optional locks (builtin/diff.c refresh_index_quietly); without that it
+  // also names files whose times alone changed.
+  const configured = ['-c', 'submodule.recurse=false', '-c', 'diff.autoRefreshIndex=false'];
+  const all = ['--no-optional-locks', '--literal-pathspecs', ...configured, ...args];
   return runGit({ cwd: repo.top, env: repo.env, args: all, ...options });
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createProject, done, engines, exitOf, nothing, type Project } from '../helpers/project.ts';
@@ -97,6 +99,21 @@ describe('a branch switch', () => {
     const back = await project.run('sync');
     assert.equal(back.files.written, 1, 'on the old branch only the row is ahead');
     assert.equal(await project.read(at('about')), 'edited in the panel');
+  });
+
+  it('is read without rewriting the index, also where files are newer than it', async (t) => {
+    const project = await withBranch(t, 'sqlite');
+    await project.repo.git('switch', '--quiet', 'without');
+    const text = await project.read(at('home'));
+    await utimes(join(project.repo.path, at('home')), 1, 1);
+    const index = join(project.repo.path, '.git/index');
+    const before = await stat(index, { bigint: true });
+    await project.run('sync', { dryRun: true });
+    await project.status();
+    await project.run('sync');
+    const after = await stat(index, { bigint: true });
+    assert.deepEqual([after.ino, after.mtimeNs], [before.ino, before.mtimeNs]);
+    assert.equal(await project.read(at('home')), text);
   });
 
   it('away from rows that were never committed leaves them to hooks as missing', async (t) => {
