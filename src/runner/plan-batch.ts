@@ -16,7 +16,9 @@ export function planBatch(snapshot: Snapshot, request: Request, refused: Refused
     const refusal = refused.get(itemId(item)) ?? leaveOf(item, request);
     return planMerge(planItem(refusal ? { ...item, skip: refusal } : item, request), request);
   });
-  return refuseOccupied(decisions, new Set(snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []))));
+  const paths = snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []));
+  const bases = snapshot.items.flatMap((item) => (item.base ? [item.base.path] : []));
+  return refuseOccupied(decisions, new Set(paths), new Set(bases));
 }
 
 /** A file that just vanished is left until it is sure to stay away, unless git itself took it away: then it is sure. */

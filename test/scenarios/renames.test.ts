@@ -198,4 +198,28 @@ describe('renamed rows', () => {
     assert.equal((await rowOf(project.db, 'start'))?.body, 'home text');
     assert.ok(Object.values(skips(report)).includes('OCCUPIED'));
   });
+
+  it('do not take the path of an item that waits for a person, even if its file is gone', async (t) => {
+    const project = await pages(t);
+    await project.write(at('home'), 'from the file');
+    await project.db.sql("UPDATE pages SET slug = 'start', body = 'from the panel' WHERE slug = 'home'");
+    await project.db.sql("UPDATE pages SET slug = 'home' WHERE slug = 'about'");
+    await project.run('sync');
+    await project.repo.remove(at('home'));
+    for (let n = 0; n < 2; n++) {
+      const report = await project.run('sync');
+      assert.deepEqual(done(report), { ...nothing, adopted: 0, conflicts: report.conflicts });
+      assert.equal(report.conflicts.length, 1);
+      assert.deepEqual(Object.values(skips(report)), ['OCCUPIED']);
+    }
+    assert.deepEqual(await bodies(project.db), { start: 'from the panel', home: 'about text', news: 'news text' });
+    await project.resolve('row', at('start'));
+    await project.run('sync');
+    assert.deepEqual(await project.files(), {
+      [at('home')]: 'about text',
+      [at('news')]: 'news text',
+      [at('start')]: 'from the panel',
+    });
+    await assertQuiet(project);
+  });
 });
