@@ -3,6 +3,9 @@ import { readFile } from 'node:fs/promises';
 import type { HookCall, HookResult } from '../src/runner/hook.ts';
 import type { Deferral } from '../src/runner/queue.ts';
 
+/** In milliseconds: how long git waits for the turn of its hook. Once the work has begun git waits for its end. */
+const PATIENCE = 2_000;
+
 /**
  * Sends a hook to the runner of this working tree. What has to wait is in its hands, so git does not wait for it.
  *
@@ -15,17 +18,29 @@ export async function askRunner(call: HookCall, stateFolder: string): Promise<Ho
   if (runner === null) return null;
   const { hook, args, indexFile } = call;
   const deferred = Promise.withResolvers<HookResult>();
+  const late = setTimeout(() => deferred.resolve({ exit: 0, lines: [busyLine(hook)] }), PATIENCE);
   try {
     const manifest = { id: randomUUID(), source: 'hook', hook, direction: 'import', oldHead: null, newHead: null, entries: null } as const;
     const onDeferred = (why: unknown): void => deferred.resolve({ exit: 0, lines: waitingLines(why as Deferral) });
-    const answer = runner.submit(manifest, { options: { args, indexFile }, onDeferred }) as Promise<HookResult>;
+    const answer = runner.submit(manifest, {
+      options: { args, indexFile },
+      onDeferred,
+      onProgress: () => clearTimeout(late),
+    }) as Promise<HookResult>;
     return await Promise.race([answer, deferred.promise]);
   } catch (error) {
     if (error instanceof RunnerLeft) return null;
     throw error;
   } finally {
+    clearTimeout(late);
     runner.close();
   }
+}
+
+/** What a commit asked for is taken back when its hook leaves; anything else stays with the runner. */
+function busyLine(hook: string): string {
+  const busy = `The runner has had other work in hand for ${PATIENCE / 1000} s`;
+  return hook === 'pre-commit' ? `${busy}: this commit was not checked; \`npx sync-run import\` brings it` : `${busy}; this comes next`;
 }
 
 /** A closed gate opens by itself; a database that is away may need somebody. */

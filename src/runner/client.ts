@@ -19,7 +19,7 @@ export interface ClientOptions {
   version: string;
   /** Who is asking, for people: `sync-run export`, `git hook post-checkout`. */
   who: string;
-  /** Milliseconds in which the runner must have answered. */
+  /** Milliseconds in which the runner must have answered; a batch may keep it busy for a moment. */
   deadline?: number;
 }
 
@@ -65,7 +65,7 @@ const MESSAGE_MS = 10_000;
  * @throws {SyncError} `LOCKED` if one is there but does not answer in time, `IO` if what listens is not the runner
  */
 export async function connectRunner(options: ClientOptions): Promise<RunnerConnection | null> {
-  const { stateFolder, deadline = 200 } = options;
+  const { stateFolder, deadline = 2_000 } = options;
   const timeout = AbortSignal.timeout(deadline);
   const address = await addressOf(stateFolder);
   if (address === null) return null;

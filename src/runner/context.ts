@@ -22,7 +22,8 @@ export interface Context {
   holdsLock?: boolean;
   /** The runner's gate as this work may pass it; without a runner a look at git's locks has to do. */
   gate?: {
-    waitOpen(): Promise<void>;
+    /** @throws {GateClosed} unless it is open; the batch is put back then and tried again when it opens */
+    requireOpen(): Promise<void>;
     /** Answers whether git did nothing since. */
     mark(): () => Promise<boolean>;
   };

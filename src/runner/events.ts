@@ -16,6 +16,7 @@ export type RunnerEvent = { at: number } & (
   | { type: 'batch-started'; manifest: string; source: string; hook: string | null; paths: number | null }
   | ({ type: 'batch-applied'; manifest: string } & BatchFigures)
   | { type: 'batch-failed'; manifest: string; code: string; message: string; kept: boolean }
+  | { type: 'batch-put-off'; manifest: string; reasons: Reason[] }
   | { type: 'conflict'; path: string; mapping: string }
   | { type: 'paused'; who: string; why: string }
   | { type: 'resumed'; who: string; why: string; ms: number }

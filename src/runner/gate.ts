@@ -17,6 +17,16 @@ export interface PastReason extends Reason {
   until: number;
 }
 
+/** The gate closed under a batch that had begun. It is put back: to wait with it would keep those from running who may pass. */
+export class GateClosed extends Error {
+  override readonly name = 'GateClosed';
+  readonly reasons: Reason[];
+  constructor(reasons: Reason[]) {
+    super(`The gate is closed: ${reasons.map(({ who, why }) => `${who}: ${why}`).join('; ')}`);
+    this.reasons = reasons;
+  }
+}
+
 export interface GateOptions {
   clock: Clock;
   /** Git's operations under way, looked up afresh; a bisect does not count. */
@@ -41,8 +51,8 @@ export interface Gate {
   hint(): void;
   /** Looks afresh; what is left after `pass` keeps the gate closed for its bearer. */
   look(pass: Pass): Promise<Reason[]>;
-  /** Resolves when the gate is open for the bearer of `pass`; rejects with the signal's reason. Woken, never polling. */
-  waitOpen(pass: Pass, signal?: AbortSignal): Promise<void>;
+  /** @throws {GateClosed} unless the gate is open for the bearer of `pass` */
+  requireOpen(pass: Pass): Promise<void>;
   /** Holds the gate closed until the returned function is called; calling that again does nothing. */
   hold(holder: { who: string; why: string }): () => void;
   mark(pass: Pass): Mark;
@@ -64,7 +74,6 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
   const leases = new Set<Reason>();
   const past: PastReason[] = [];
   const listeners = new Set<(reasons: Reason[]) => void>();
-  const waiting = new Set<() => void>();
   /** Counts git's signs of life, so that `stayedOpen` can tell whether there was one. */
   let count = 0;
   /** By operation; signs without one under ''. */
@@ -93,9 +102,8 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
     past.length = Math.min(past.length, PAST);
   };
 
-  /** Wakes who waits, and tells the listeners what is new to them. */
+  /** Tells the listeners what is new to them. */
   const settle = (): void => {
-    for (const wake of waiting) wake();
     const now = reasons();
     const key = JSON.stringify(now);
     if (key === told) return;
@@ -178,28 +186,10 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
       await fresh();
       return reasons(pass);
     },
-    async waitOpen(pass, signal) {
+    async requireOpen(pass) {
       await fresh();
-      while (reasons(pass).length > 0) {
-        signal?.throwIfAborted();
-        await new Promise<void>((resolve, reject) => {
-          const done = (): void => {
-            waiting.delete(wake);
-            signal?.removeEventListener('abort', abort);
-          };
-          const wake = (): void => {
-            done();
-            resolve();
-          };
-          const abort = (): void => {
-            done();
-            reject(signal?.reason as Error);
-          };
-          waiting.add(wake);
-          signal?.addEventListener('abort', abort);
-        });
-      }
-      signal?.throwIfAborted();
+      const closedFor = reasons(pass);
+      if (closedFor.length > 0) throw new GateClosed(closedFor);
     },
     hold({ who, why }) {
       const lease: Reason = { kind: 'lease', who, why, since: clock.wall() };

@@ -20,10 +20,13 @@ export async function look(context: Context, request: Request): Promise<Snapshot
 export async function watchGit(context: Context, request: Request): Promise<() => Promise<boolean>> {
   const { repository } = context;
   if (request.byGit) return async () => true;
+  if (context.gate) {
+    // Git may wait for a hook that waits for this very batch to end: never wait for git here.
+    await context.gate.requireOpen();
+    // The gate sees all that the two looks at git below see, and what lies between them.
+    return context.gate.mark();
+  }
   if (!request.dryRun) await waitForLocks(repository, { timeoutMs: request.lockTimeout, signal: context.signal });
-  await context.gate?.waitOpen();
-  // The gate sees all that these two looks at git see, and what lies between them.
-  if (context.gate) return context.gate.mark();
   const before = await fingerprint(repository);
   return async () => {
     const locks = (await operations(repository)).some(({ operation }) => operation === 'index.lock' || operation === 'HEAD.lock');

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Direction } from '../core/batch.ts';
+import { SyncError } from '../core/errors.ts';
 import { RunnerLeft } from './client.ts';
 import type { Context, Progress } from './context.ts';
 import { packageVersion } from './package-version.ts';
+import type { Deferral } from './queue.ts';
 import { reachRunner } from './reach.ts';
 import type { Report } from './report.ts';
 import { performTask, type Task } from './task.ts';
@@ -19,21 +21,54 @@ export async function perform(context: Context, task: Task): Promise<Report> {
   for (;;) {
     const runner = await reachRunner(options);
     if (!runner) return performTask(context, task);
+    const patience = createPatience(task.lockTimeout, runner.pid);
     try {
       const direction: Direction = task.kind === 'run' ? task.direction : 'sync';
       const manifest = { id: randomUUID(), source: 'cli' as const, direction, oldHead: null, newHead: null, entries: null };
       return (await runner.submit(manifest, {
         options: { ...task },
-        onProgress: (step) => context.progress(step as Progress),
-        signal: context.signal,
+        onProgress(step) {
+          patience.stop();
+          context.progress(step as Progress);
+        },
+        onDeferred: (why) => patience.start(wordsOf(why as Deferral)),
+        signal: AbortSignal.any([context.signal, patience.signal]),
       })) as Report;
     } catch (error) {
       // Whoever comes after it does the work, or we do.
       if (!(error instanceof RunnerLeft)) throw error;
     } finally {
+      patience.stop();
       runner.close();
     }
   }
+}
+
+/** Waiting for the runner is bounded; once the batch is at work it is not waiting any more. */
+function createPatience(ms: number, pid: number) {
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let waitsFor = 'it has other work in hand';
+  const start = (why: string): void => {
+    waitsFor = why;
+    timer ??= setTimeout(() => {
+      const hint = 'Wait longer with --lock-timeout, or see what it does: npx sync-run status';
+      late.abort(new SyncError('LOCKED', `Waited ${ms} ms for the runner, process ${pid}: ${waitsFor}`, { hint }));
+    }, ms);
+  };
+  start(waitsFor);
+  return {
+    signal: late.signal,
+    start,
+    stop() {
+      clearTimeout(timer);
+      timer = undefined;
+    },
+  };
+}
+
+function wordsOf(why: Deferral): string {
+  return why.kind === 'gate' ? why.reasons.map((reason) => `${reason.who}: ${reason.why}`).join('; ') : why.message;
 }
 
 function nameOf(task: Task): string {

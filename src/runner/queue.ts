@@ -6,7 +6,7 @@ import type { Clock } from '../watch/clock.ts';
 import { createAway } from './away.ts';
 import type { AwayStatus } from './away.ts';
 import type { BatchFigures, Events } from './events.ts';
-import type { Gate, Reason } from './gate.ts';
+import { type Gate, GateClosed, type Reason } from './gate.ts';
 import { livePass, passOf } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { createPending, isLive } from './pending.ts';
@@ -190,6 +190,10 @@ export function createQueue<R>({ apply, gate, clock, events, figures, limit = 10
     }
   };
   const fail = (group: Group<Submitter<R>>, error: unknown): void => {
+    if (error instanceof GateClosed) {
+      putOff(group, error.reasons);
+      return;
+    }
     const known = error instanceof SyncError ? error : null;
     const kept = !closed && known?.exitCode === 3 && group.manifest.source !== 'cli' && group.manifest.source !== 'mcp';
     const code = known?.code ?? 'INTERNAL';
@@ -207,6 +211,13 @@ export function createQueue<R>({ apply, gate, clock, events, figures, limit = 10
     if (group.manifest.source === 'watcher') group.options = null;
     pending.putBack(group);
     defer(group, { kind: 'database', code, message, retryInMs: away.status()?.retryInMs ?? 0 });
+  };
+  const putOff = (group: Group<Submitter<R>>, reasons: Reason[]): void => {
+    events.emit({ type: 'batch-put-off', manifest: group.manifest.id, reasons });
+    if (closed) for (const submitter of group.submitters) submitter.reject(new QueueClosed('The runner is leaving'));
+    if (closed || (group.submitters.length === 0 && !isLive(group.manifest))) return;
+    pending.putBack(group);
+    defer(group, { kind: 'gate', reasons });
   };
   /** Tells each submitter once: who joined later is told with the next reason at the latest. */
   const defer = (group: Group<Submitter<R>>, why: Deferral): void => {

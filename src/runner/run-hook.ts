@@ -22,7 +22,7 @@ export async function runHook(options: OpenOptions, call: HookCall): Promise<Hoo
 }
 
 /** Whether commits are to wait for the database; asked only once it is known that it is away, when the configuration has been trusted. */
-async function insists({ cwd, env }: OpenOptions, error: unknown): Promise<boolean> {
+export async function insists({ cwd, env }: Pick<OpenOptions, 'cwd' | 'env'>, error: unknown): Promise<boolean> {
   if (!(error instanceof SyncError) || error.exitCode !== 3) return false;
   const { top } = await openRepository(cwd, env);
   return (await loadConfig(top, presets)).config.preCommit.unreachable === 'block';

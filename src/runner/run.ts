@@ -33,7 +33,7 @@ export async function withLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const waiting = { timeoutMs: request.lockTimeout, signal: context.signal };
-  if (!request.byGit) await waitForLocks(context.repository, waiting);
+  if (!request.byGit) await (context.gate ? context.gate.requireOpen() : waitForLocks(context.repository, waiting));
   if (context.holdsLock) return work();
   const lock = await acquireLock(context.state.folder, { ...waiting, holder: { command: request.command } });
   try {

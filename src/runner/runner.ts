@@ -8,9 +8,10 @@ import { type Clock, systemClock } from '../watch/clock.ts';
 import { operations } from '../git/busy.ts';
 import type { Context } from './context.ts';
 import { createEvents, type Events } from './events.ts';
-import { createGate, type Gate } from './gate.ts';
+import { createGate, type Gate, GateClosed } from './gate.ts';
 import { createHandlers } from './handlers.ts';
-import { hookRequest, type HookResult, hookResult } from './hook.ts';
+import { type HookCall, hookFailure, hookRequest, type HookResult, hookResult } from './hook.ts';
+import { insists } from './run-hook.ts';
 import { type Live, startLive } from './live.ts';
 import { createMetrics } from './metrics.ts';
 import type { OpenOptions } from './open-context.ts';
@@ -108,7 +109,7 @@ async function assemble(
   });
   let live: Live | null = null;
   const queue = createQueue<Answer>({
-    apply: (manifest, call) => applyManifest({ warm, gate, events, unsettled: () => live?.unsettled() ?? [] }, manifest, call),
+    apply: (manifest, call) => applyManifest({ options, warm, gate, events, unsettled: () => live?.unsettled() ?? [] }, manifest, call),
     gate,
     clock,
     events,
@@ -168,6 +169,7 @@ async function assemble(
 }
 
 interface Parts {
+  options: Pick<RunnerOptions, 'cwd' | 'env'>;
   warm: WarmContext;
   gate: Gate;
   events: Events;
@@ -176,45 +178,45 @@ interface Parts {
 }
 
 /** Does what a manifest asks for, with the code that a typed command runs without a runner. */
-async function applyManifest(
-  { warm, gate, events, unsettled }: Parts,
-  manifest: Manifest,
-  call: Parameters<Apply<Answer>>[1],
-): Promise<Answer> {
+async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<Apply<Answer>>[1]): Promise<Answer> {
+  const { warm, gate, events, unsettled } = parts;
   try {
     const opened = await warm.take();
     const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
-    let answer: Answer;
-    if (manifest.source === 'hook') {
-      const { args = [], indexFile = null } = (call.options ?? {}) as { args?: string[]; indexFile?: string | null };
-      const hookCall = { hook: manifest.hook ?? '', args, indexFile };
-      const request = await hookRequest(context, hookCall);
-      if ('exit' in request) return request;
-      const report = await run(context, request);
-      tellConflicts(events, report);
-      return { ...hookResult(report, hookCall, context.config), report };
+    if (manifest.source === 'hook') return await applyHook(parts, context, hookCallOf(manifest, call));
+    if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, unsettled())));
+    // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
+    const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
+    try {
+      return tellConflicts(events, await performTask(context, call.options as Task));
+    } finally {
+      release();
     }
-    if (manifest.source === 'watcher') answer = await run(context, watchRequest(manifest, unsettled()));
-    else {
-      // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
-      const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
-      try {
-        answer = await performTask(context, call.options as Task);
-      } finally {
-        release();
-      }
-    }
-    tellConflicts(events, answer);
-    return answer;
   } catch (error) {
+    if (error instanceof GateClosed) throw error;
     await warm.spoil();
+    // A commit that has to wait for the database cannot leave its work here and go on.
+    const blocked = manifest.hook === 'pre-commit' && (await insists(parts.options, error));
+    if (blocked) return hookFailure(error, hookCallOf(manifest, call), true);
     throw error;
   }
 }
 
-function passing(gate: Gate, { pass, signal }: Parameters<Apply<Answer>>[1]): Context['gate'] {
+async function applyHook({ events }: Parts, context: Context, call: HookCall): Promise<HookResult> {
+  const request = await hookRequest(context, call);
+  if ('exit' in request) return request;
+  const report = tellConflicts(events, await run(context, request));
+  return { ...hookResult(report, call, context.config), report };
+}
+
+function hookCallOf(manifest: Manifest, { options }: Parameters<Apply<Answer>>[1]): HookCall {
+  const { args = [], indexFile = null } = (options ?? {}) as { args?: string[]; indexFile?: string | null };
+  return { hook: manifest.hook ?? '', args, indexFile };
+}
+
+function passing(gate: Gate, { pass }: Parameters<Apply<Answer>>[1]): Context['gate'] {
   return {
-    waitOpen: () => gate.waitOpen(pass, signal),
+    requireOpen: () => gate.requireOpen(pass),
     mark() {
       const mark = gate.mark(pass);
       return () => gate.stayedOpen(mark);
@@ -248,8 +250,9 @@ function lookForRows(clock: Clock, every: number, queue: Queue<Answer>): () => v
   return () => cancel();
 }
 
-function tellConflicts(events: Events, report: Report): void {
+function tellConflicts(events: Events, report: Report): Report {
   for (const { path, mapping } of report.conflicts) events.emit({ type: 'conflict', path, mapping });
+  return report;
 }
 
 function figures(answer: Answer) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { at } from '../helpers/scenario.ts';
-import { createSite, type Site, type SiteEvent, type SiteRunner, until } from '../helpers/site.ts';
+import { createSite, type Site, type SiteEvent, type SiteRunner, until, type Where } from '../helpers/site.ts';
 
 type Texts = Record<string, string | null>;
 
@@ -275,8 +275,8 @@ const operations: Operation[] = [
 ];
 
 /** What an operation starts from, with two rows that somebody edited by SQL: one git will change the file of, one it will not. */
-async function start(t: TestContext, { before }: Operation, linked: boolean) {
-  const site = await createSite(t, { pages, linked, prepare: all(branches, before ?? (async () => {})) });
+async function start(t: TestContext, { before }: Operation, where: Where) {
+  const site = await createSite(t, { pages, where, prepare: all(branches, before ?? (async () => {})) });
   const files = await site.texts();
   assert.deepEqual(await site.rows(), files);
   await site.db.sql("UPDATE pages SET body = 'by hand' WHERE slug IN ('kept', 'fought')");
@@ -304,8 +304,8 @@ async function assertEnd(site: Site, operation: Operation, files: Record<string,
   );
 }
 
-async function withoutRunner(t: TestContext, operation: Operation, linked: boolean): Promise<void> {
-  const { site, files, known } = await start(t, operation, linked);
+async function withoutRunner(t: TestContext, operation: Operation, where: Where): Promise<void> {
+  const { site, files, known } = await start(t, operation, where);
   await operation.run(site);
   assert.deepEqual(await site.fired(), operation.fires);
   const expected = patched(files, operation.files);
@@ -322,8 +322,8 @@ async function withoutRunner(t: TestContext, operation: Operation, linked: boole
   assert.equal((await site.batches()).length - known, operation.batches[0]);
 }
 
-async function withRunner(t: TestContext, operation: Operation, linked: boolean): Promise<void> {
-  const { site, files, known } = await start(t, operation, linked);
+async function withRunner(t: TestContext, operation: Operation, where: Where): Promise<void> {
+  const { site, files, known } = await start(t, operation, where);
   const runner = await site.runner();
   try {
     await runner.seen.until((events) => events.some(({ type }) => type === 'batch-applied'));
@@ -341,7 +341,7 @@ async function withRunner(t: TestContext, operation: Operation, linked: boolean)
     assert.equal((await site.batches()).length - known, operation.batches[1] + 1);
     for (const event of runner.seen.all) if (event.type === 'batch-started') assertAllowed(event);
   } catch (error) {
-    t.diagnostic(JSON.stringify(runner.seen.all, null, 1));
+    for (const event of runner.seen.all) t.diagnostic(JSON.stringify(event));
     throw error;
   } finally {
     await runner.close();
@@ -373,12 +373,12 @@ function assertAllowed(event: SiteEvent & { type: 'batch-started' }): void {
   assert.deepEqual(beyond, [], `A batch by ${event.hook ?? event.source} began while git was at work`);
 }
 
-for (const linked of [false, true]) {
-  describe(linked ? 'in a linked working tree' : 'in the main working tree', { concurrency: 4 }, () => {
+for (const where of ['main', 'linked'] as const) {
+  describe(`in the ${where} working tree`, { concurrency: 4 }, () => {
     for (const operation of operations) {
-      if (linked && operation.linked !== true) continue;
-      it(`${operation.name}, by hooks${operation.hooksCover ? '' : ' and a typed command'}`, (t) => withoutRunner(t, operation, linked));
-      it(`${operation.name}, with a runner`, (t) => withRunner(t, operation, linked));
+      if (where === 'linked' && operation.linked !== true) continue;
+      it(`${operation.name}, by hooks${operation.hooksCover ? '' : ' and a typed command'}`, (t) => withoutRunner(t, operation, where));
+      it(`${operation.name}, with a runner`, (t) => withRunner(t, operation, where));
     }
   });
 }

@@ -13,7 +13,8 @@ import { openState } from '../../src/state/open.ts';
 import { writeUrl } from '../../src/state/secrets.ts';
 import type { BatchSummary } from '../../src/state/state.ts';
 import { busyMarkers } from '../../src/watch/git-watch.ts';
-import { type CliOptions, type CliRun, runCli } from './cli.ts';
+import { type CliOptions, type CliRun, runCli, runProgram } from './cli.ts';
+import type { Server } from './mariadb.ts';
 import { createDatabase, createPages, type Database, type Engine, pagesConfig, type Project, projectOf } from './project.ts';
 import { createRepository, type ScratchRepository } from './repository.ts';
 import { addPages, at } from './scenario.ts';
@@ -35,8 +36,12 @@ export interface Site extends Project {
   fired(): Promise<string[]>;
   /** The hooks for which the stub started a runtime, since the last call. */
   started(): Promise<string[]>;
+  /** The hooks during which the index of the commit changed, since the last call. */
+  touched(): Promise<string[]>;
   stateFolder: string;
   gitDir: string;
+  /** Runs git with this on standard input, and does not mind how it ends. */
+  gitRun(args: readonly string[], input?: string): Promise<CliRun>;
   runner(options?: Partial<RunnerOptions>): Promise<SiteRunner>;
   cli(args: readonly string[], options?: Partial<CliOptions>): Promise<CliRun>;
   /** Batches that wrote something, oldest first. */
@@ -46,13 +51,17 @@ export interface Site extends Project {
   texts(): Promise<Record<string, string>>;
 }
 
+export type Where = 'main' | 'linked' | 'submodule';
+
 export interface SiteOptions {
   engine?: Engine;
+  /** A server of the test's own, in place of the shared one. */
+  server?: Server;
   /** Slug to text: rows that are there before anything else; the first run exports them. */
   pages: Record<string, string>;
   config?: object;
-  /** Whether a linked working tree is what is set up. */
-  linked?: boolean;
+  /** What kind of working tree is set up. */
+  where?: Where;
   /** Runs after the first run and its commit, before hooks are installed; another run follows it. */
   prepare?: (site: Site) => Promise<void>;
   hooks?: boolean;
@@ -61,22 +70,17 @@ export interface SiteOptions {
 const observed = [...hookNames, 'post-commit'];
 
 export async function createSite(t: TestContext, options: SiteOptions): Promise<Site> {
-  const { engine = 'sqlite', pages, config = pagesConfig, linked = false, hooks = true } = options;
+  const { engine = 'sqlite', pages, config = pagesConfig, where = 'main', hooks = true } = options;
   const main = await createRepository();
   const closers: (() => Promise<void>)[] = [];
   t.after(async () => {
     for (const close of closers) await close();
     await main.cleanup();
   });
-  const db = patient(await createDatabase(engine, main.beside('site.db')));
+  const db = patient(options.server ? await databaseOf(options.server, engine) : await createDatabase(engine, main.beside('site.db')));
   await createPages(db);
   await addPages(db, pages);
-  let repo = main;
-  if (linked) {
-    await main.git('commit', '--quiet', '--allow-empty', '--message', 'Nothing yet');
-    await main.git('worktree', 'add', '--quiet', '-b', 'work', main.beside('linked'));
-    repo = elsewhere(main, main.beside('linked'));
-  }
+  const repo = await treeOf(main, where);
   const project = projectOf(repo, db);
   await project.configure(config);
   const site = await siteOf(project, closers);
@@ -90,6 +94,23 @@ export async function createSite(t: TestContext, options: SiteOptions): Promise<
   }
   if (hooks) await installObserved(repo);
   return site;
+}
+
+async function databaseOf(server: Server, engine: Engine): Promise<Database> {
+  const { url, sql } = await server.createDatabase();
+  return { engine, url, sql };
+}
+
+async function treeOf(main: ScratchRepository, where: Where): Promise<ScratchRepository> {
+  if (where === 'main') return main;
+  await main.git('commit', '--quiet', '--allow-empty', '--message', 'Nothing yet');
+  if (where === 'linked') {
+    await main.git('worktree', 'add', '--quiet', '-b', 'work', main.beside('linked'));
+    return elsewhere(main, main.beside('linked'));
+  }
+  await main.git('clone', '--quiet', '--bare', '.', main.beside('part.git'));
+  await main.git('submodule', '--quiet', 'add', main.beside('part.git'), 'part');
+  return elsewhere(main, join(main.path, 'part'));
 }
 
 /** The same scratch area, with another working tree in it as the one to work in. */
@@ -125,7 +146,18 @@ async function installObserved(repo: ScratchRepository): Promise<void> {
   }
   await mkdir(repo.beside('bin'));
   const runtime = join(repo.beside('bin'), basename(process.execPath));
-  await writeFile(runtime, `#!/bin/sh\necho "$*" >>${quoted(repo.beside('started'))}\nexec ${quoted(process.execPath)} "$@"\n`);
+  await writeFile(
+    runtime,
+    `#!/bin/sh
+echo "$*" >>${quoted(repo.beside('started'))}
+look() { if [ -n "\${GIT_INDEX_FILE-}" ]; then cksum <"$GIT_INDEX_FILE"; git ls-files -s; fi; }
+before=$(look)
+${quoted(process.execPath)} "$@"
+code=$?
+if [ "$before" != "$(look)" ]; then echo "$*" >>${quoted(repo.beside('touched'))}; fi
+exit $code
+`,
+  );
   await chmod(runtime, 0o755);
   await applyHooks(repository, await planHooks(repository, { runtime, entry: entryPath(), root: 'db' }));
 }
@@ -133,7 +165,7 @@ async function installObserved(repo: ScratchRepository): Promise<void> {
 async function siteOf(project: Project, closers: (() => Promise<void>)[]): Promise<Site> {
   const { repo, db } = project;
   const { statePath, gitDir } = await openRepository(repo.path, repo.env);
-  const noted = { fired: 0, started: 0 };
+  const noted = { fired: 0, started: 0, touched: 0 };
   const notes = async (name: keyof typeof noted): Promise<string[]> => {
     const all = existsSync(repo.beside(name)) ? (await readFile(repo.beside(name), 'utf8')).split('\n').filter(Boolean) : [];
     const fresh = all.slice(noted[name]);
@@ -146,6 +178,8 @@ async function siteOf(project: Project, closers: (() => Promise<void>)[]): Promi
     gitDir,
     fired: () => notes('fired'),
     started: async () => (await notes('started')).map((line) => observed.find((hook) => line.split(' ').includes(hook)) ?? line),
+    touched: () => notes('touched'),
+    gitRun: (args, input = '') => runProgram('git', args, { cwd: repo.path, env: repo.env, input }),
     async runner(options = {}) {
       const runner = await startSiteRunner(project, gitDir, options);
       closers.push(runner.close);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Operation } from '../../src/git/busy.ts';
-import { createGate } from '../../src/runner/gate.ts';
+import { createGate, GateClosed } from '../../src/runner/gate.ts';
 import { livePass, passOf, typedPass } from '../../src/runner/pass.ts';
 import type { Pass } from '../../src/runner/pass.ts';
 import type { Pause } from '../../src/runner/pause.ts';
@@ -136,22 +136,16 @@ test('leases and the durable pause hold the watcher and the hooks after, not com
   gate.close();
 });
 
-test('waiting is ended by the opening or by the signal, and needs no timer of its own', async () => {
-  const { clock, gate, set } = setUp(0);
+test('whoever needs it open is told why it is not', async () => {
+  const { gate, set } = setUp(0);
   const release = gate.hold({ who: 'x', why: 'y' });
-  let open = false;
-  const waits = gate.waitOpen(livePass).then(() => (open = true));
-  await clock.run(60_000);
-  assert.equal(open, false);
-  assert.equal(clock.pending(), 0);
+  await assert.rejects(gate.requireOpen(livePass), (error: GateClosed) => error instanceof GateClosed && error.reasons[0]?.why === 'y');
+  await gate.requireOpen(typedPass);
   release();
-  await waits;
+  await gate.requireOpen(livePass);
   await set('index.lock');
-  const stop = new AbortController();
-  const stopped = gate.waitOpen(livePass, stop.signal);
-  await clock.run(0);
-  stop.abort(new Error('enough'));
-  await assert.rejects(stopped, /enough/);
+  await assert.rejects(gate.requireOpen(typedPass), { message: 'The gate is closed: git: index.lock' });
+  await gate.requireOpen(hook('pre-commit'));
   gate.close();
 });
 

@@ -10,6 +10,7 @@ export function eventLine(event: RunnerEvent): string | null {
 function textOf(event: RunnerEvent): string | null {
   switch (event.type) {
     case 'batch-started':
+    case 'batch-put-off':
     case 'gate-open':
       return null;
     case 'batch-applied':
