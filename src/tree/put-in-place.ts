@@ -16,10 +16,23 @@ import { bytesOf, holds, putBack } from './take-away.ts';
  * @param textOf where to take the content from if the staged file is gone or damaged; null in the first try
  */
 export async function putInPlace(dir: Dir, change: FileChange, textOf: TextOf | null): Promise<Ending> {
+  if (change.before === null && !textOf && (await createAtOnce(dir, change))) return DONE;
   const target = await readAt(dir, nameOf(change.path));
   if (holds(target, change.after)) return DONE;
   if (textOf) await restage(dir, change, textOf);
   return change.before === null ? create(dir, change, target) : replace(dir, change, target);
+}
+
+/** Without a look at the target first: the link is what decides. Where it says no, the look says why. */
+async function createAtOnce(dir: Dir, change: FileChange): Promise<boolean> {
+  await dir.check();
+  try {
+    return await moveToFree(dir, change.temp ?? '', nameOf(change.path));
+  } catch (error) {
+    // There is nothing staged, as where all was done before.
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function restage(dir: Dir, change: FileChange, textOf: TextOf): Promise<void> {

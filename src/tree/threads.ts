@@ -19,7 +19,7 @@ export interface Answer {
 
 /** To start a thread takes as long as to write this many files. */
 const FROM = 64;
-const THREADS = 1;
+const THREADS = 2;
 /** In MiB. Files are read into short-lived buffers; seldom collected they would add up. */
 const YOUNG = 4;
 

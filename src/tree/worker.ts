@@ -8,6 +8,9 @@ import { fromWire, toWire, type Wire } from './wire.ts';
 const port = parentPort;
 if (!port) throw new Error('This file runs in a worker thread only');
 
+// Most errors here are files that are not there. Stacks cost more than the calls, and are not sent.
+Error.stackTraceLimit = 0;
+
 async function perform<N extends TaskName>(name: N, share: Wire): Promise<Pick<Answer, 'ok' | 'value'>> {
   try {
     return { ok: true, value: toWire(await tasks[name](syncDisk, fromWire(share) as ShareOf<N>)) };
