@@ -1,4 +1,4 @@
-/** One step of `rows.ts`; prints its time and its peak memory as JSON. */
+/** One step of `rows.ts`; prints its time, its processor time with start-up, and its peak memory as JSON. */
 import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -96,4 +96,5 @@ async function ours(direction: Direction): Promise<void> {
 
 await steps[step]?.();
 const ms = Math.round(performance.now() - started);
-console.log(JSON.stringify({ ms, peakMiB: Math.round(process.resourceUsage().maxRSS / 1024) }));
+const { user, system } = process.cpuUsage();
+console.log(JSON.stringify({ ms, cpuMs: Math.round((user + system) / 1000), peakMiB: Math.round(process.resourceUsage().maxRSS / 1024) }));
