@@ -96,9 +96,22 @@ export async function createSite(t: TestContext, options: SiteOptions): Promise<
   return site;
 }
 
+/** With a connection for each statement, so that the server may go away in between. */
 async function databaseOf(server: Server, engine: Engine): Promise<Database> {
-  const { url, sql } = await server.createDatabase();
-  return { engine, url, sql };
+  const { url, connect } = await server.createDatabase();
+  return {
+    engine,
+    url,
+    async sql(text, values) {
+      const connection = await connect();
+      try {
+        const [rows] = await connection.query(text, values);
+        return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
+      } finally {
+        await connection.end();
+      }
+    },
+  };
 }
 
 async function treeOf(main: ScratchRepository, where: Where): Promise<ScratchRepository> {

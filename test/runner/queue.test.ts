@@ -5,8 +5,9 @@ import { SyncError } from '../../src/core/errors.ts';
 import type { Manifest } from '../../src/core/manifest.ts';
 import { createEvents } from '../../src/runner/events.ts';
 import type { RunnerEvent } from '../../src/runner/events.ts';
-import { createGate } from '../../src/runner/gate.ts';
+import { createGate, GateClosed } from '../../src/runner/gate.ts';
 import type { Operation } from '../../src/git/busy.ts';
+import { livePass } from '../../src/runner/pass.ts';
 import { createQueue, QueueClosed } from '../../src/runner/queue.ts';
 import type { Apply, Deferral, Queue } from '../../src/runner/queue.ts';
 import { fakeClock } from '../helpers/fake-clock.ts';
@@ -315,4 +316,29 @@ test('no path that was submitted is ever missing from what is applied after it',
     }),
     { numRuns: 120 },
   );
+});
+
+test('a batch under which the gate closes is put back, and the hook git waits for comes first', async () => {
+  const { clock, git, gate, queue, applied, told } = setUp(async (one) => {
+    if (one.source === 'watcher' && gate.reasons().length === 0 && applied.length === 1) {
+      // Git commits: it takes the index and waits for its hook.
+      git.operations = ['index.lock'];
+      gate.hint();
+      throw new GateClosed(await gate.look(livePass));
+    }
+    return done(one);
+  });
+  const saved = queue.submit(manifest(['a']));
+  await clock.run(0);
+  const hook = queue.submit(manifest(['b'], { source: 'hook', hook: 'pre-commit' }));
+  await clock.run(0);
+  assert.deepEqual((await hook.report).paths, ['b']);
+  assert.deepEqual(paths(applied), [['a'], ['b']]);
+  git.operations = [];
+  gate.hint();
+  await clock.run(200);
+  assert.deepEqual((await saved.report).paths, ['a']);
+  assert.equal(told('batch-failed').length, 0);
+  await queue.close();
+  gate.close();
 });

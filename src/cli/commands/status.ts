@@ -3,13 +3,25 @@ import { connectRunner } from '../../runner/client.ts';
 import { packageVersion } from '../../runner/package-version.ts';
 import { readPause } from '../../runner/pause.ts';
 import type { RunnerStatus } from '../../runner/runner.ts';
+import { SyncError } from '../../core/errors.ts';
+import { openRepository } from '../../git/repository.ts';
 import type { Call, Result } from '../call.ts';
+import { counted } from '../render/list.ts';
 import { requireKnown, toRepositoryPaths } from '../paths.ts';
-import { renderStatus, statusDocument } from '../render/status.ts';
+import { renderStatus, statusDocument, time } from '../render/status.ts';
 import { withContext } from '../with-context.ts';
 
 /** Where both sides stand; `--check` turns it into an exit code. */
-export function statusCommand(call: Call<{ check?: boolean }>): Promise<Result> {
+export async function statusCommand(call: Call<{ check?: boolean }>): Promise<Result> {
+  try {
+    return await compareSides(call);
+  } catch (error) {
+    if (error instanceof SyncError && error.exitCode === 3) throw await withRunner(error, call);
+    throw error;
+  }
+}
+
+function compareSides(call: Call<{ check?: boolean }>): Promise<Result> {
   const { terminal, args, options, style } = call;
   return withContext(call, 'read', async (context) => {
     const paths = await toRepositoryPaths(context.repository.top, terminal.cwd, args);
@@ -19,6 +31,17 @@ export function statusCommand(call: Call<{ check?: boolean }>): Promise<Result> 
     const exit = options.check && !isSettled(status) ? 1 : 0;
     return { exit, document: statusDocument(status, live), text: renderStatus(status, live, style) };
   });
+}
+
+/** While the database is away the sides cannot be compared, but there may be a runner that keeps the work that waits for it. */
+async function withRunner(error: SyncError, { terminal }: Call): Promise<SyncError> {
+  const { statePath } = await openRepository(terminal.cwd, terminal.env);
+  const runner = await askRunner(statePath);
+  if (!runner?.queue.database) return error;
+  const { since, attempts } = runner.queue.database;
+  const line = `The runner, process ${runner.pid}, tries again and again since ${time(since)} (${counted(attempts, 'attempt')}); ${counted(runner.queue.depth, 'path')} waiting`;
+  const { code, message, hint, details } = error;
+  return new SyncError(code, message, { cause: error, details: [...details, line], ...(hint === undefined ? {} : { hint }) });
 }
 
 /** What the runner tells of itself; null where there is none. */

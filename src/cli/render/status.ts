@@ -64,6 +64,6 @@ function renderRunner({ pid, command, since, queue, gate }: RunnerStatus, style:
   return lines;
 }
 
-function time(at: number): string {
+export function time(at: number): string {
   return new Date(at).toISOString().replace('T', ' ').slice(0, 19);
 }
