@@ -65,12 +65,14 @@ export interface SiteOptions {
   /** Runs after the first run and its commit, before hooks are installed; another run follows it. */
   prepare?: (site: Site) => Promise<void>;
   hooks?: boolean;
+  /** False leaves the tree before its first run, as one is that has only been trusted. */
+  run?: boolean;
 }
 
 const observed = [...hookNames, 'post-commit'];
 
 export async function createSite(t: TestContext, options: SiteOptions): Promise<Site> {
-  const { engine = 'sqlite', pages, config = pagesConfig, where = 'main', hooks = true } = options;
+  const { engine = 'sqlite', pages, config = pagesConfig, where = 'main', hooks = true, run = true } = options;
   const main = await createRepository();
   const closers: (() => Promise<void>)[] = [];
   t.after(async () => {
@@ -85,6 +87,7 @@ export async function createSite(t: TestContext, options: SiteOptions): Promise<
   await project.configure(config);
   const site = await siteOf(project, closers);
   await writeUrl(site.stateFolder, db.url);
+  if (!run) return site;
   await project.run('sync');
   await repo.write('.gitattributes', 'db/** -text\n');
   await repo.commit('Begin');

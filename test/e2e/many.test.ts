@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import { connectRunner } from '../../src/runner/client.ts';
+import type { RunnerEvent } from '../../src/runner/events.ts';
+import type { BatchSummary } from '../../src/state/state.ts';
+import { cliCommand, type CliRun } from '../helpers/cli.ts';
+import { at } from '../helpers/scenario.ts';
+import { createSeen } from '../helpers/seen.ts';
+import { createSite, type Site, until } from '../helpers/site.ts';
+
+const pages = { home: 'home\n', about: 'about\n', news: 'news\n' };
+
+/** A program of its own, ended with the test at the latest. */
+function start(t: TestContext, site: Site, args: readonly string[]) {
+  const [program, ...first] = cliCommand();
+  const env = { ...site.repo.env, XDG_RUNTIME_DIR: site.repo.beside('home'), NO_COLOR: '1' };
+  const child = spawn(program, [...first, ...args], { cwd: site.repo.path, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += String(data)));
+  const ended = once(child, 'close').then(([code, signal]) => (code as number | null) ?? String(signal));
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  return { child, ended, said: () => said };
+}
+
+/** `sync-run watch` as a process, once it watches. */
+async function watch(t: TestContext, site: Site, ...more: string[]) {
+  const program = start(t, site, ['watch', ...more]);
+  await until('it watches', () => program.said().includes('Watching;') || program.child.exitCode !== null);
+  assert.equal(program.child.exitCode, null, program.said());
+  return program;
+}
+
+async function eventsOf(t: TestContext, site: Site) {
+  const seen = createSeen<RunnerEvent>();
+  const connection = await connectRunner({ stateFolder: site.stateFolder, version: '0.1.0', who: 'a test', deadline: 30_000 });
+  assert.ok(connection);
+  const stop = new AbortController();
+  const over = connection.subscribe((event) => seen.add(event as RunnerEvent), stop.signal);
+  t.after(async () => {
+    stop.abort();
+    connection.close();
+    await over;
+  });
+  return seen;
+}
+
+async function kill({ child, ended }: { child: ChildProcess; ended: Promise<unknown> }, signal: NodeJS.Signals): Promise<unknown> {
+  child.kill(signal);
+  return ended;
+}
+
+const socketOf = (site: Site): string => join(site.stateFolder, 'socket');
+
+/** Twenty at the same moment; those that wait for each other wait as long as it takes. */
+function twenty(site: Site): Promise<CliRun[]> {
+  const typed = ['sync', 'import', 'sync', 'export'].map((command) => [command, '--lock-timeout', '300']);
+  const hooks = ['post-checkout', 'post-merge', 'post-rewrite', 'pre-commit'].map((hook) => ['hook', hook]);
+  const commands = Array.from({ length: 20 }, (_unused, n) => (n % 5 === 4 ? ['status'] : (n % 2 === 0 ? typed : hooks)[n % 4])!);
+  return Promise.all(commands.map((args) => site.cli(args)));
+}
+
+/** What batches wrote in all: nothing is lost or applied twice, however it was divided. */
+function written(batches: BatchSummary[]): { files: number; rows: number } {
+  return { files: batches.reduce((sum, { counts }) => sum + counts.files, 0), rows: batches.reduce((sum, { counts }) => sum + counts.rows, 0) };
+}
+
+function assertAnswered(runs: CliRun[]): void {
+  for (const { code, stderr } of runs) assert.equal(code, 0, stderr);
+}
+
+describe('twenty commands started at the same moment', () => {
+  it('without a runner, as the first of a working tree', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, run: false });
+    await site.write(at('new'), 'new\n');
+    assertAnswered(await twenty(site));
+    assert.deepEqual(await site.texts(), { ...pages, new: 'new\n' });
+    assert.deepEqual(await site.rows(), { ...pages, new: 'new\n' });
+    assert.deepEqual(written(await site.batches()), { files: 3, rows: 1 });
+    // This tree, and the target itself.
+    assert.equal((await site.db.sql('SELECT * FROM sync_run_tree')).length, 2);
+    assert.equal((await site.status()).inSync, 4);
+  });
+
+  it('without a runner, with edits to carry', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+    const known = (await site.batches()).length;
+    await site.write(at('home'), 'edited\n');
+    await site.write(at('new'), 'new\n');
+    assertAnswered(await twenty(site));
+    assert.deepEqual(await site.rows(), { ...pages, home: 'edited\n', new: 'new\n' });
+    assert.equal((await site.batches()).length, known + 1);
+    assert.equal((await site.db.sql('SELECT * FROM sync_run_tree')).length, 2);
+  });
+
+  it('with a runner, which stays the only one', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+    const known = (await site.batches()).length;
+    const runner = await watch(t, site);
+    const second = site.cli(['watch']);
+    await site.write(at('home'), 'edited\n');
+    await site.write(at('new'), 'new\n');
+    assertAnswered(await twenty(site));
+    const { code, stderr } = await second;
+    assert.equal(code, 6);
+    assert.match(stderr, new RegExp(`has a runner already: process ${runner.child.pid} \\(watch\\)`));
+    assert.deepEqual(await site.rows(), { ...pages, home: 'edited\n', new: 'new\n' });
+    assert.deepEqual(written((await site.batches()).slice(known)), { files: 0, rows: 2 });
+    assert.equal(await kill(runner, 'SIGTERM'), 0);
+  });
+});
+
+describe('a runner that is killed', () => {
+  it('at any moment leaves the next command in charge at once', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+    for (let round = 0; round < 10; round += 1) {
+      const runner = await watch(t, site);
+      await Promise.all(['home', 'about', `page-${round}`].map((slug) => site.write(at(slug), `round ${round}\n`)));
+      // Any moment of a save will do, from before it is noticed to after it is done.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
+      assert.equal(await kill(runner, 'SIGKILL'), 'SIGKILL');
+      const { code, stderr } = await site.cli(['sync', '--lock-timeout', '1']);
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(await site.rows(), await site.texts());
+      assert.equal((await site.rows())['home'], `round ${round}\n`);
+    }
+    const { code, stdout } = await site.cli(['verify']);
+    assert.equal(code, 0, stdout);
+  });
+
+  it('takes nothing with it that another one holds: a lease ends with its own process', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+    await watch(t, site);
+    const seen = await eventsOf(t, site);
+    const holder = start(t, site, ['hold', '--', 'cat']);
+    await seen.until((all) => all.some(({ type }) => type === 'paused'));
+    const { stdout } = await site.cli(['status']);
+    assert.match(stdout, /it waits since .*: sync-run hold \(process \d+\): `cat` runs/);
+    await site.write(at('home'), 'under the lease\n');
+    assert.equal(await endHold(holder), 'SIGKILL');
+    await seen.until((all) => all.some(({ type }) => type === 'resumed'));
+    await until('the file is in its row', async () => (await site.rows())['home'] === 'under the lease\n');
+    const after = await site.cli(['status']);
+    assert.match(after.stdout, /it last waited for \d+ ms: sync-run hold/);
+  });
+});
+
+/** Kills the holder alone; what it ran ends since its standard input does. */
+async function endHold({ child, ended }: { child: ChildProcess; ended: Promise<unknown> }): Promise<unknown> {
+  const exit = once(child, 'exit').then(([code, signal]) => code ?? signal);
+  child.kill('SIGKILL');
+  const how = await exit;
+  child.stdin?.end();
+  await ended;
+  return how;
+}
+
+describe('a runner that is asked to end', () => {
+  /** Somebody else writes to the database, so that the batch in hand has to wait. */
+  const occupy = (site: Site) => {
+    const db = new DatabaseSync(site.repo.beside('site.db'));
+    db.exec('BEGIN IMMEDIATE');
+    return () => {
+      db.exec('COMMIT');
+      db.close();
+    };
+  };
+
+  it('by one signal finishes the batch in hand and leaves no socket', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+    const runner = await watch(t, site);
+    const seen = await eventsOf(t, site);
+    await seen.until((all) => all.some(({ type }) => type === 'batch-applied'));
+    assert.ok(existsSync(socketOf(site)));
+    const release = occupy(site);
+    await site.write(at('home'), 'in hand\n');
+    await seen.until((all) => all.filter(({ type }) => type === 'batch-started').length === 2);
+    runner.child.kill('SIGTERM');
+    await until('it has heard', () => runner.said().includes('Stopping'));
+    release();
+    assert.equal(await runner.ended, 0);
+    assert.equal((await site.rows())['home'], 'in hand\n');
+    assert.equal(existsSync(socketOf(site)), false);
+  });
+
+  it('by a second signal stops at once, and the next run copes', async (t) => {
+    const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+    const runner = await watch(t, site);
+    const seen = await eventsOf(t, site);
+    await seen.until((all) => all.some(({ type }) => type === 'batch-applied'));
+    const release = occupy(site);
+    await site.write(at('home'), 'in hand\n');
+    await seen.until((all) => all.filter(({ type }) => type === 'batch-started').length === 2);
+    runner.child.kill('SIGTERM');
+    await until('it has heard', () => runner.said().includes('Stopping'));
+    assert.equal(await kill(runner, 'SIGTERM'), 143);
+    release();
+    const { code, stderr } = await site.cli(['sync']);
+    assert.equal(code, 0, stderr);
+    assert.equal((await site.rows())['home'], 'in hand\n');
+  });
+});
+
+it('in the background it logs, answers and ends', async (t) => {
+  const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+  const { code, stdout, stderr } = await site.cli(['watch', '--detach', '--json']);
+  assert.equal(code, 0, stderr);
+  const { pid, log } = JSON.parse(stdout) as { pid: number; log: string };
+  try {
+    await site.write(at('home'), 'in the background\n');
+    await until('the file is in its row', async () => (await site.rows())['home'] === 'in the background\n');
+    await until('the log has it', async () => /applied 1 change .*\(batch [0-9a-f]{8}\)/.test(await readFile(log, 'utf8')));
+    const status = JSON.parse((await site.cli(['status', '--json'])).stdout) as { runner: { pid: number; command: string } };
+    assert.deepEqual([status.runner.pid, status.runner.command], [pid, 'watch']);
+  } finally {
+    process.kill(pid, 'SIGTERM');
+    await until('it has left', () => !existsSync(socketOf(site)));
+  }
+});
+
+it('a pause lasts over runners, twice is once, and what waited follows', async (t) => {
+  const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+  const first = await watch(t, site);
+  const paused = await Promise.all(['one', 'two'].map((reason) => site.cli(['pause', '--reason', reason, '--json'])));
+  const [one, two] = paused.map(({ stdout }) => (JSON.parse(stdout) as { paused: unknown }).paused);
+  assert.deepEqual(one, two);
+  assert.equal(await kill(first, 'SIGKILL'), 'SIGKILL');
+  await site.write(at('home'), 'while paused\n');
+  await watch(t, site);
+  const seen = await eventsOf(t, site);
+  await seen.until((all) => all.some((event) => event.type === 'gate-closed' && event.reasons.some(({ kind }) => kind === 'pause')));
+  assert.equal((await site.rows())['home'], 'home\n');
+  const { stdout } = await site.cli(['status']);
+  assert.match(stdout, /Paused by sync-run pause/);
+  for (const expected of [/Resumed; it was paused since/, /It was not paused/]) assert.match((await site.cli(['resume'])).stdout, expected);
+  await until('the file is in its row', async () => (await site.rows())['home'] === 'while paused\n');
+  assert.match((await site.cli(['status'])).stdout, /it last waited for \d+ ms: .*sync-run pause.*: (one|two)/);
+});
