@@ -4,6 +4,7 @@ import type { Refusal } from '../core/match.ts';
 import type { Decision } from '../core/plan.ts';
 import { removeLeftovers } from '../tree/settle.ts';
 import { applyBatch } from './batch.ts';
+import { breathe, mapCalmly } from './breathe.ts';
 import type { Context } from './context.ts';
 import { describe, uncount } from './describe.ts';
 import { followUpOf } from './follow-up.ts';
@@ -39,7 +40,9 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   const still = await watchGit(context, request);
   context.progress({ step: 'scan', done: 0, total: 0 });
   const snapshot = await look(context, request);
+  await breathe();
   let decisions = planBatch(snapshot, request, refused);
+  await breathe();
   const tooMuch = await guardMassChange(decisions, snapshot, request);
   const gathered = await gather(context, snapshot, decisions, request);
   if (gathered.refused.size > 0) {
@@ -48,8 +51,9 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   }
   const checked = new Map(context.mappings.map((entry) => [entry.mapping.name, entry]));
   const acting = decisions.filter((decision) => decision.file || decision.row);
-  const operations = acting.map((decision) => toOperation(decision, checked.get(decision.item.mapping.name)!, gathered.material));
+  const operations = await mapCalmly(acting, (decision) => toOperation(decision, checked.get(decision.item.mapping.name)!, gathered.material));
   joinFileChanges(operations);
+  await breathe();
   const report = describe(emptyReport(request.command, request.dryRun), {
     snapshot,
     decisions,
@@ -65,6 +69,7 @@ export async function attempt(context: Context, request: Request, refused: Map<s
 
   const writesRows = operations.some(({ row }) => row);
   if (writesRows) await prepareTarget(context);
+  await breathe();
   const followUp = followUpOf(snapshot, decisions, gathered.material, request);
   followUp.meta = { ...followUp.meta, ...(await rememberTarget(context)) };
   if (operations.length === 0) {

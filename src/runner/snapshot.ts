@@ -13,6 +13,7 @@ import type { Hold, OpenConflict } from '../state/state.ts';
 import type { Session } from '../store/store.ts';
 import { readFileSeen } from '../tree/read.ts';
 import { scanTree } from '../tree/scan.ts';
+import { breathe, mapCalmly } from './breathe.ts';
 import type { Context } from './context.ts';
 import { type AbsentFacts, factsOf, type GitFacts, nothingAbsent, readAbsentFacts, readGitFacts } from './git-facts.ts';
 
@@ -60,8 +61,8 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const { rows, lookups } = found.get(mapping.name) ?? { rows: [], lookups: new Map() };
     const excluded = excluder(mapping, config.root);
     const sides = {
-      rows: rows.map((row) => rowSide(mapping, config.root, row.seen, row.text, lookups)),
-      files: files.flatMap((file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`))),
+      rows: await mapCalmly(rows, (row) => rowSide(mapping, config.root, row.seen, row.text, lookups)),
+      files: (await mapCalmly(files, (file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`)))).flat(),
     };
     refuseDuplicates(mapping, sides.rows);
     // A row that was renamed to an excluded path takes its file out of scope with it.
@@ -76,10 +77,13 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const own = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
     const inherited = inheritance(mapping, kept.rows);
     const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, absent, path));
-    for (const item of matched.items) items.push(withFacts(item, conflicts, holds, inherited));
+    await breathe();
+    for (const item of await mapCalmly(matched.items, (one) => withFacts(one, conflicts, holds, inherited))) items.push(item);
     forgotten.push(...matched.forgotten);
   }
+  await breathe();
   refuseCollisions(items);
+  await breathe();
   refuseUnsafe(items, unreadable);
   refuseBlocked(items, present);
   return {
