@@ -17,7 +17,8 @@ if (process.env.SYNC_RUN_HOOK !== '1') await runHook().catch(giveUp);
 /** Hands the hook to the runner of this working tree, or does its work in this process if there is none. Sets the exit code. */
 async function runHook(): Promise<void> {
   const indexFile = hook === 'pre-commit' ? resolve(process.env.GIT_INDEX_FILE ?? resolve(gitDir, 'index')) : null;
-  const { keptVariables } = await import('../src/git/environment.ts');
+  // Loaded together, since git waits; the second is for `askRunner`.
+  const [{ keptVariables }] = await Promise.all([import('../src/git/environment.ts'), import('../src/runner/client.ts')]);
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('GIT_') && !(keptVariables as readonly string[]).includes(name)) delete process.env[name];
   }

@@ -1,30 +1,33 @@
 import { resolve } from 'node:path';
 import type { ManifestEntry } from '../core/manifest.ts';
-import { parseNameStatus } from './name-status.ts';
-import { read, within, type Repository } from './repository.ts';
-import { status } from './status.ts';
+import type { Repository } from './repository.ts';
+import { status, type StatusEntry } from './status.ts';
 
 export interface StagedOptions {
   /** `GIT_INDEX_FILE` as the hook got it, absolute or from the top; without it the repository's own index. */
   indexFile?: string | undefined;
 }
 
-/** What the index that is about to be committed changes against HEAD below `root`. */
-export async function stagedPaths(repo: Repository, root: string, options: StagedOptions = {}): Promise<ManifestEntry[]> {
-  const args = ['diff', '--cached', '--name-status', '-z', '--find-renames', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all'];
-  const { stdout } = await read(repo, [...args, ...within(root)], index(repo, options));
-  return parseNameStatus(stdout);
+/** What a commit is about to take. */
+export interface Staged {
+  /** What the index changes against HEAD. */
+  entries: ManifestEntry[];
+  /** Paths where the commit will hold something else than the work tree: staged, and changed again since. */
+  partly: Set<string>;
 }
 
-/** Paths below `root` where the commit will hold something else than the work tree: staged, and changed again since. */
-export async function partlyStaged(repo: Repository, root: string, options: StagedOptions = {}): Promise<Set<string>> {
-  const entries = await status(repo, root, index(repo, options));
-  const untracked = new Set(entries.filter((entry) => entry.index === '?').map((entry) => entry.path));
-  const partly = entries.filter(({ path, index: staged, worktree }) => {
-    if (staged === '?' || staged === '.') return false;
-    return worktree !== '.' || (staged === 'D' && untracked.has(path));
-  });
-  return new Set(partly.map((entry) => entry.path));
+/** What the index that is about to be committed changes below `root`, by one look. */
+export async function readStaged(repo: Repository, root: string, options: StagedOptions = {}): Promise<Staged> {
+  const all = await status(repo, root, index(repo, options));
+  const untracked = new Set(all.filter((entry) => entry.index === '?').map((entry) => entry.path));
+  const staged = all.filter((entry) => entry.index !== '?' && entry.index !== '.');
+  const partly = staged.filter(({ path, index: change, worktree }) => worktree !== '.' || (change === 'D' && untracked.has(path)));
+  return { entries: staged.map(entryOf), partly: new Set(partly.map((entry) => entry.path)) };
+}
+
+function entryOf({ path, index: change, from }: StatusEntry): ManifestEntry {
+  if (change === 'R' && from !== null) return { path, change: 'renamed', from };
+  return { path, change: change === 'A' || change === 'C' ? 'added' : change === 'D' ? 'deleted' : 'changed' };
 }
 
 /** Git hands hooks `.git/index` from the top, or an absolute lock file during `commit -a` and `commit <path>`. */

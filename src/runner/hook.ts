@@ -3,7 +3,7 @@ import { SyncError } from '../core/errors.ts';
 import { needsPerson } from '../core/skips.ts';
 import { operations } from '../git/busy.ts';
 import { hookNames } from '../git/hooks-names.ts';
-import { partlyStaged, stagedPaths } from '../git/staged.ts';
+import { readStaged } from '../git/staged.ts';
 import type { Context } from './context.ts';
 import { passOf } from './pass.ts';
 import { readPause } from './pause.ts';
@@ -66,8 +66,8 @@ async function stagedRequest(
   call: HookCall,
 ): Promise<Pick<Request, 'paths' | 'leave'>> {
   const index = call.indexFile === null ? {} : { indexFile: call.indexFile };
-  const [staged, partly] = await Promise.all([stagedPaths(repository, config.root, index), partlyStaged(repository, config.root, index)]);
-  const paths = staged.flatMap(({ path, from }) => (from ? [path, from] : [path]));
+  const { entries, partly } = await readStaged(repository, config.root, index);
+  const paths = entries.flatMap(({ path, from }) => (from ? [path, from] : [path]));
   const refusal = { code: 'PARTLY_STAGED' as const, message: 'Only part of the file is staged; it is imported once all of it is' };
   return { paths, leave: new Map([...partly].map((path) => [path, refusal])) };
 }

@@ -3,7 +3,7 @@ import { keyId } from '../core/match.ts';
 import type { BaseEntry, FileSeen } from '../core/model.ts';
 import { digest } from '../core/digest.ts';
 import { canonical } from '../core/newlines.ts';
-import { type Item, noFacts } from '../core/plan.ts';
+import { type Item, noFacts, textsOf } from '../core/plan.ts';
 import { head } from '../git/queries.ts';
 import type { Hold, OpenConflict } from '../state/state.ts';
 import { readFileSeen } from '../tree/read.ts';
@@ -13,7 +13,8 @@ import type { Snapshot } from './snapshot.ts';
 
 /**
  * Looks at a few saved files only, so that a save is in its row in a moment whatever the size of the tree. It is for the plain case: files
- * that are there, known to the base, whose rows kept their keys, while git is idle. Names, twins and what is gone take a look at everything.
+ * that are there, known to the base, whose rows kept their keys, while git is idle or waits for this very look. Names, twins and what is
+ * gone take a look at everything.
  *
  * @returns null where more has to be looked at
  */
@@ -29,7 +30,8 @@ export async function takeNarrowSnapshot(context: Context, paths: readonly strin
   }
   const items = await itemsOf(context, base, files, conflicts, holds);
   if (!items) return null;
-  const commit = await head(repository);
+  // Only a batch records the commit, and there will be none: a child less for a commit of what the runner has brought already.
+  const commit = items.every(isInSync) ? null : await head(repository);
   return {
     items,
     skips: [],
@@ -43,6 +45,11 @@ export async function takeNarrowSnapshot(context: Context, paths: readonly strin
     texts: new Map(),
     leftovers: [],
   };
+}
+
+function isInSync(item: Item): boolean {
+  const { base, file, row } = textsOf(item);
+  return base === file && file === row;
 }
 
 async function fileAt(top: string, path: string): Promise<FileSeen | null> {

@@ -3,7 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
-import { partlyStaged, stagedPaths } from '../../src/git/staged.ts';
+import { readStaged } from '../../src/git/staged.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
 let scratch: ScratchRepository;
@@ -22,7 +22,7 @@ test('what is staged against HEAD, renames included', async () => {
   await scratch.write('db/c.html', 'unstaged\n');
   await scratch.write('other.html', 'outside\n');
   await scratch.git('add', 'other.html');
-  assert.deepEqual(await stagedPaths(repo, 'db'), [
+  assert.deepEqual((await readStaged(repo, 'db')).entries, [
     { path: 'db/b.html', change: 'deleted' },
     { path: 'db/z.html', change: 'renamed', from: 'db/a.html' },
   ]);
@@ -32,8 +32,8 @@ test('the first commit: all that is staged is added', async () => {
   await scratch.git('switch', '--quiet', '--orphan', 'unborn');
   await scratch.write('db/first.html', 'first\n');
   await scratch.git('add', '--all');
-  assert.deepEqual(await stagedPaths(repo, 'db'), [{ path: 'db/first.html', change: 'added' }]);
-  assert.equal((await partlyStaged(repo, 'db')).size, 0);
+  assert.deepEqual((await readStaged(repo, 'db')).entries, [{ path: 'db/first.html', change: 'added' }]);
+  assert.equal(((await readStaged(repo, 'db')).partly).size, 0);
 });
 
 test('partly staged: changed again, deleted since, or kept as a file while its deletion is staged', async () => {
@@ -45,7 +45,7 @@ test('partly staged: changed again, deleted since, or kept as a file while its d
   await scratch.remove('db/new.html');
   await scratch.git('rm', '--quiet', '--cached', 'db/b.html');
   await scratch.write('db/c.html', 'only unstaged\n');
-  assert.deepEqual([...(await partlyStaged(repo, 'db'))].toSorted(), ['db/a.html', 'db/b.html', 'db/new.html']);
+  assert.deepEqual([...((await readStaged(repo, 'db')).partly)].toSorted(), ['db/a.html', 'db/b.html', 'db/new.html']);
 });
 
 /** What a pre-commit hook sees as GIT_INDEX_FILE, recorded with a copy of that index. */
@@ -63,7 +63,7 @@ test('the index of a plain commit is named from the top', async () => {
   await scratch.git('add', '--all');
   const indexFile = await indexDuring();
   assert.equal(indexFile, '.git/index');
-  assert.deepEqual(await stagedPaths(repo, 'db', { indexFile }), [{ path: 'db/a.html', change: 'changed' }]);
+  assert.deepEqual((await readStaged(repo, 'db', { indexFile })).entries, [{ path: 'db/a.html', change: 'changed' }]);
 });
 
 test('the index of a commit of one path is not the index of the repository', async () => {
@@ -72,17 +72,17 @@ test('the index of a commit of one path is not the index of the repository', asy
   await scratch.write('db/b.html', 'committed by name\n');
   assert.match(await indexDuring('db/b.html'), /next-index-\d+\.lock$/);
   const indexFile = '.git/copy';
-  assert.deepEqual(await stagedPaths(repo, 'db', { indexFile }), [{ path: 'db/b.html', change: 'changed' }]);
-  assert.equal((await partlyStaged(repo, 'db', { indexFile })).size, 0);
+  assert.deepEqual((await readStaged(repo, 'db', { indexFile })).entries, [{ path: 'db/b.html', change: 'changed' }]);
+  assert.equal(((await readStaged(repo, 'db', { indexFile })).partly).size, 0);
   await scratch.write('db/b.html', 'changed meanwhile\n');
-  assert.deepEqual([...(await partlyStaged(repo, 'db', { indexFile }))], ['db/b.html']);
+  assert.deepEqual([...((await readStaged(repo, 'db', { indexFile })).partly)], ['db/b.html']);
 });
 
 test('the index of "commit -a" is the lock file', async () => {
   await scratch.write('db/a.html', 'unstaged\n');
   const name = await indexDuring('--all');
   assert.equal(name, join(repo.gitDir, 'index.lock'));
-  assert.deepEqual(await stagedPaths(repo, 'db', { indexFile: '.git/copy' }), [{ path: 'db/a.html', change: 'changed' }]);
+  assert.deepEqual((await readStaged(repo, 'db', { indexFile: '.git/copy' })).entries, [{ path: 'db/a.html', change: 'changed' }]);
 });
 
 test('a GIT_INDEX_FILE that is only inherited is not used', async () => {
@@ -90,6 +90,6 @@ test('a GIT_INDEX_FILE that is only inherited is not used', async () => {
   await scratch.write('db/a.html', 'staged\n');
   await scratch.git('add', '--all');
   const inherited = await openRepository(scratch.path, { ...scratch.env, GIT_INDEX_FILE: join(repo.gitDir, 'stale') });
-  assert.equal((await stagedPaths(inherited, 'db')).length, 1);
-  assert.equal((await stagedPaths(inherited, 'db', { indexFile: '.git/stale' })).length, 0);
+  assert.equal(((await readStaged(inherited, 'db')).entries).length, 1);
+  assert.equal(((await readStaged(inherited, 'db', { indexFile: '.git/stale' })).entries).length, 0);
 });
