@@ -74,10 +74,11 @@ try {
       if (!client) throw new Error('There is no runner');
       // Nobody commits within a blink of saving: what the runner does about the save is over by then.
       const idle = async (): Promise<void> => {
-        for (;;) {
+        // Twice in a row: between the opening of the gate and the look that follows it there is a moment with nothing to see.
+        for (let seen = 0; seen < 2; ) {
           await sleep(100);
           const { queue, gate } = (await client.status()) as RunnerStatus;
-          if (queue.depth === 0 && queue.running === null && gate.closed.length === 0) return;
+          seen = queue.depth === 0 && queue.running === null && gate.closed.length === 0 ? seen + 1 : 0;
         }
       };
       const figures = new Figures();
