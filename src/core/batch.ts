@@ -73,6 +73,16 @@ export interface Batch {
   /** Tables of the batch without transactions. */
   repairable: boolean;
   operations: Operation[];
+  /** What its end records besides the operations. Part of the intent only, so that whoever ends the batch records it. */
+  alongside?: { holds: Pair[]; conflicts: (Pair & { path: string })[] } | undefined;
+}
+
+/** The two texts of an item, as canonical digests; null where a side is absent. */
+export interface Pair {
+  mapping: string;
+  key: Key;
+  file: Digest | null;
+  row: Digest | null;
 }
 
 export type BatchStatus = 'pending' | 'done' | 'void';

@@ -5,6 +5,7 @@ import type { Refusal } from '../core/match.ts';
 import type { BaseEntry } from '../core/model.ts';
 import { keyId } from '../core/match.ts';
 import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.ts';
+import { RetryError } from '../store/store.ts';
 import { giveBack } from '../tree/give-back.ts';
 import type { Outcome } from '../tree/outcome.ts';
 import { settle } from '../tree/settle.ts';
@@ -33,6 +34,12 @@ export const noFollowUp: FollowUp = {
   texts: new Map(),
 };
 
+/** What the intent itself says about it: all of it for an undo. What else a run would have recorded, the next one finds out again. */
+export function followUpOfIntent({ alongside }: Batch): FollowUp {
+  if (!alongside) return noFollowUp;
+  return { ...noFollowUp, holds: { set: alongside.holds, drop: [] }, conflicts: { set: alongside.conflicts, drop: [] } };
+}
+
 /** What ended otherwise than planned, by the index of the operation. */
 export interface Deviations {
   conflicts: Map<number, string>;
@@ -55,7 +62,7 @@ export async function finishForward(
   const { state } = context;
   const tree = treeOf(context);
   const deviations: Deviations = { conflicts: new Map(), skipped: new Map() };
-  for (const [index, outcome] of await writeRepairable(context, batch, texts)) note(deviations, index, outcome);
+  for (const [index, outcome] of await repairableRows(context, batch, texts)) note(deviations, index, outcome);
   const owners = new Map<FileChange, number>();
   for (const [index, { files }] of batch.operations.entries()) {
     if (!deviates(deviations, index)) for (const change of files) owners.set(change, index);
@@ -83,6 +90,18 @@ export async function finishForward(
   return deviations;
 }
 
+async function repairableRows(context: Context, batch: Batch, texts: Texts): Promise<Map<number, RowOutcome>> {
+  try {
+    return await writeRepairable(context, batch, texts);
+  } catch (error) {
+    if (!(error instanceof RetryError)) throw error;
+    throw new SyncError('UNREACHABLE', `The database was locked by others while the batch ${batch.txid.slice(0, 8)} wrote its rows; it is not finished`, {
+      hint: 'Run any sync-run command: it finishes the batch first; nothing is lost meanwhile',
+      cause: error,
+    });
+  }
+}
+
 export function treeOf({ repository, config, executor }: Pick<Context, 'repository' | 'config' | 'executor'>): Tree {
   return { top: repository.top, root: config.root, executor };
 }
@@ -105,10 +124,11 @@ function completion(context: Context, batch: Batch, followUp: FollowUp, blobs: R
     if (base.after) base.after = { ...base.after, pk: row?.pk ?? base.after.pk };
     const { after } = base;
     if (base.before && (!after || after.pk !== base.before.pk || after.mapping !== base.before.mapping)) drop.push(base.before);
-    if (after) set.push(after);
+    // A row that could not be found again, since its mapping is gone by now, is adopted by whoever maps it next.
+    if (after && after.pk !== '') set.push(after);
   }
   return {
-    batch,
+    batch: { ...batch, alongside: undefined },
     finishedAt: context.now(),
     status: 'done',
     set,

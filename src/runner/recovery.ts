@@ -5,8 +5,8 @@ import { RetryError } from '../store/store.ts';
 import { rollForward } from '../tree/place.ts';
 import { discard } from '../tree/settle.ts';
 import type { Context } from './context.ts';
-import { findInserted, finishForward, noFollowUp, treeOf } from './forward.ts';
-import { wrongTarget } from './rows.ts';
+import { findInserted, finishForward, followUpOfIntent, noFollowUp, treeOf } from './forward.ts';
+import { pendingRows, wrongTarget } from './rows.ts';
 import { treeId } from './tree-id.ts';
 
 /** What became of a batch that a crash cut short. */
@@ -24,16 +24,40 @@ export interface Recovered {
 export async function recover(context: Context): Promise<Recovered | null> {
   const batch = await context.state.intent();
   if (!batch) return null;
+  try {
+    return await end(context, batch);
+  } catch (error) {
+    if (!(error instanceof RetryError)) throw error;
+    throw new SyncError('UNREACHABLE', 'The database is locked by others, so the last batch cannot be finished yet', {
+      hint: 'Run the command again in a moment; nothing is lost meanwhile',
+      cause: error,
+    });
+  }
+}
+
+async function end(context: Context, batch: Batch): Promise<Recovered> {
   if (batch.operations.some(({ row }) => row) && (await settleCommit(context, batch)) === 'void') {
     await takeBack(context, batch);
     return { batch, outcome: 'never-happened' };
   }
+  if (batch.repairable) requireMappings(context, batch);
   const texts = await context.state.blobs(neededTexts(batch));
   await findInserted(context, batch);
-  await finishForward(context, batch, texts, noFollowUp, (changes) =>
+  await finishForward(context, batch, texts, followUpOfIntent(batch), (changes) =>
     rollForward(treeOf(context), changes, (key) => texts.get(key) ?? null),
   );
   return { batch, outcome: 'finished' };
+}
+
+/** Rows that may not be written yet can only be written by the mapping they were planned for. */
+function requireMappings(context: Context, batch: Batch): void {
+  const mapped = new Set(pendingRows(context, batch).map(({ operation }) => operation));
+  const lost = batch.operations.filter((operation) => operation.row && !mapped.has(operation));
+  if (lost.length === 0) return;
+  const names = [...new Set(lost.map(({ mapping, row }) => `"${mapping}" on the table "${row?.table}"`))];
+  throw new SyncError('CONFIG', `The batch ${batch.txid.slice(0, 8)} is not finished, and its mapping ${names.join(', ')} is no longer in sync-run.config.json`, {
+    hint: 'Put the mapping back, run any sync-run command to finish the batch, then change the configuration',
+  });
 }
 
 /**
@@ -66,7 +90,7 @@ export async function takeBack(context: Context, batch: Batch): Promise<void> {
   await dropStaged(context, batch);
   const { set, drop, conflicts, holds } = noFollowUp;
   await context.state.finish({
-    batch,
+    batch: { ...batch, alongside: undefined },
     finishedAt: context.now(),
     status: 'void',
     set,

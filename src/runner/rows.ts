@@ -48,7 +48,10 @@ export function pendingRows(context: Pick<Context, 'mappings'>, batch: Batch): P
   const checked = new Map(context.mappings.map((entry) => [entry.mapping.name, entry]));
   return batch.operations.flatMap((operation, index) => {
     const mapping = checked.get(operation.mapping);
-    return operation.row && mapping ? [{ index, operation, change: operation.row, checked: mapping }] : [];
+    // A mapping of today may have the name of the batch's and be about another table.
+    const { row } = operation;
+    const isSame = row && mapping?.table.name === row.table && mapping.mapping.content === row.content;
+    return isSame ? [{ index, operation, change: row, checked: mapping }] : [];
   });
 }
 

@@ -5,10 +5,11 @@ import { keyId } from '../core/match.ts';
 import { canonical } from '../core/newlines.ts';
 import { head } from '../git/queries.ts';
 import type { Hold } from '../state/state.ts';
+import { RetryError } from '../store/store.ts';
 import { readFileSeen } from '../tree/read.ts';
 import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
-import { noFollowUp } from './forward.ts';
+import { followUpOfIntent } from './forward.ts';
 import { newBatch } from './new-batch.ts';
 import { keyImage } from './operations.ts';
 import { neededTexts, recover } from './recovery.ts';
@@ -67,21 +68,18 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
   if (operations.some(({ row }) => row)) await prepareTarget(context);
   const origin = { command: 'undo', source: 'cli', direction: 'sync', head: await head(context.repository), undoes: batch.txid } as const;
   const reversal = await newBatch(context, origin, operations);
+  // What the batch settled is open again, whatever the base says.
+  const reopened = holds(context, settled, texts).map((pair, index) => ({ ...pair, path: settled[index]!.path }));
+  reversal.alongside = { holds: holds(context, operations, texts), conflicts: reopened };
   await tellStubOnce(context, null);
   try {
-    // What the batch settled is open again, whatever the base says.
-    const reopened = holds(context, settled, texts).map((pair, index) => ({ ...pair, path: settled[index]!.path }));
-    const deviations = await applyBatch(context, reversal, texts, {
-      ...noFollowUp,
-      holds: { set: holds(context, operations, texts), drop: [] },
-      conflicts: { set: reopened, drop: [] },
-    });
+    const deviations = await applyBatch(context, reversal, texts, followUpOfIntent(reversal));
     for (const index of [...deviations.conflicts.keys(), ...deviations.skipped.keys()]) {
       const { path, mapping, key } = operations[index]!;
       report.conflicts.push({ path, mapping, key, file: 'changed', row: 'same' });
     }
   } catch (error) {
-    if (!(error instanceof Unstable || error instanceof Refusals)) throw error;
+    if (!(error instanceof Unstable || error instanceof RetryError || error instanceof Refusals)) throw error;
     throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', {
       hint: 'Run it again',
       cause: error,

@@ -42,7 +42,12 @@ export interface Pages extends Project {
 }
 
 export async function createPagesProject(t: TestContext, engine: Engine): Promise<Pages> {
-  const project = await createProject(t, { engine });
+  return withPages(await createProject(t, { engine }));
+}
+
+/** The same in a project whose table of pages is empty. */
+export async function withPages(project: Project): Promise<Pages> {
+  const { engine } = project.db;
   const { db } = project;
   await addPages(db, Object.fromEntries(Object.entries(texts({ files: 0, rows: 0 })).map(([path, text]) => [slugOf(path), text])));
   await project.run('sync');

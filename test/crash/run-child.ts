@@ -39,8 +39,10 @@ function step(name: string): void {
   names.push(name);
   if (steps === killAt) process.kill(process.pid, 'SIGKILL');
   if (steps === pauseAt) {
+    counting = false;
     fs.writeSync(1, 'paused\n');
     fs.readSync(0, Buffer.alloc(1));
+    counting = true;
   }
 }
 
@@ -57,18 +59,20 @@ function count(owner: Functions, wanted: readonly string[], counts: (self: unkno
 }
 
 /** Deno does not let functions of built-in modules be replaced; there only the moment of a kill can be chosen. */
-async function countSteps(): Promise<void> {
-  count(fs.promises as unknown as Functions, ['link', 'rename', 'unlink', 'mkdir', 'rmdir', 'copyFile']);
-  count(fs.promises as unknown as Functions, ['open'], (_, [, flags]) => typeof flags === 'number' && (flags & fs.constants.O_CREAT) !== 0);
-  const handle = await fs.promises.open(process.execPath, 'r');
-  count(Object.getPrototypeOf(handle) as Functions, ['write', 'chmod', 'sync']);
-  await handle.close();
+function countSteps(): void {
+  const creates = (_: unknown, [, flags]: unknown[]): boolean => typeof flags === 'number' && (flags & fs.constants.O_CREAT) !== 0;
+  const changing = ['link', 'rename', 'unlink', 'mkdir', 'rmdir', 'copyFile'];
+  for (const calls of [fs, fs.promises] as unknown as Functions[]) {
+    count(calls, changing);
+    count(calls, ['open'], creates);
+  }
+  count(fs as unknown as Functions, ['write', 'fchmod', 'fsync']);
   count(Worker.prototype as unknown as Functions, ['postMessage'], (_, [message]) => (message as { kind?: string }).kind !== 'all');
   count(net.Socket.prototype as unknown as Functions, ['write'], (socket) => (socket as net.Socket).remotePort !== undefined);
   syncBuiltinESMExports();
 }
 
-if (killAt + pauseAt > 0) await countSteps();
+if (killAt + pauseAt > 0) countSteps();
 const lines = createInterface({ input: process.stdin });
 process.stdout.write('ready\n');
 await new Promise((resolve) => lines.once('line', resolve));
