@@ -39,10 +39,15 @@ class Figures {
   measure(name: string, program: string, args: readonly string[], options: { cwd: string; env: Record<string, string> }): void {
     const started = performance.now();
     // The shell tells the processor time of what it ran, children of children included.
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', '"$@"; code=$?; times; exit $code', 'sh', program, ...args], { ...options, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', '"$@"; code=$?; times; exit $code', 'sh', program, ...args], {
+      ...options,
+      encoding: 'utf8',
+    });
     const wall = performance.now() - started;
     if (status !== 0) throw new Error(`${name}: ${stderr}`);
-    const [user = 0, system = 0] = [...(stdout.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)].map(([, m, s]) => Number(m) * 60_000 + Number(s) * 1000);
+    const [user = 0, system = 0] = [...(stdout.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)].map(
+      ([, m, s]) => Number(m) * 60_000 + Number(s) * 1000,
+    );
     const figures = this.#all.get(name) ?? { wall: [], cpu: [] };
     figures.wall.push(wall);
     figures.cpu.push(user + system);
@@ -53,7 +58,9 @@ class Figures {
   }
   show(): void {
     const mean = (all: number[]): number => Math.round(all.reduce((sum, n) => sum + n, 0) / all.length);
-    console.table(Object.fromEntries([...this.#all].map(([name, { wall, cpu }]) => [name, { ...percentiles(wall), 'cpu mean': mean(cpu) }])));
+    console.table(
+      Object.fromEntries([...this.#all].map(([name, { wall, cpu }]) => [name, { ...percentiles(wall), 'cpu mean': mean(cpu) }])),
+    );
   }
 }
 
@@ -75,7 +82,7 @@ try {
       // Nobody commits within a blink of saving: what the runner does about the save is over by then.
       const idle = async (): Promise<void> => {
         // Twice in a row: between the opening of the gate and the look that follows it there is a moment with nothing to see.
-        for (let seen = 0; seen < 2; ) {
+        for (let seen = 0; seen < 2;) {
           await sleep(100);
           const { queue, gate } = (await client.status()) as RunnerStatus;
           seen = queue.depth === 0 && queue.running === null && gate.closed.length === 0 ? seen + 1 : 0;

@@ -25,12 +25,15 @@ const connect = () =>
     password: target.password,
     database: target.pathname.slice(1),
   });
-const text = (n: number, version: string): string => `<p>${version} ${n}</p>\n`.repeat(Math.ceil(Number(bytes) / 12)).slice(0, Number(bytes));
+const text = (n: number, version: string): string =>
+  `<p>${version} ${n}</p>\n`.repeat(Math.ceil(Number(bytes) / 12)).slice(0, Number(bytes));
 
 const steps: Record<string, () => Promise<void>> = {
   async 'set-up'() {
     const db = await connect();
-    await db.query('CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, slug VARCHAR(100) NOT NULL UNIQUE, body TEXT NOT NULL) CHARSET utf8mb4');
+    await db.query(
+      'CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, slug VARCHAR(100) NOT NULL UNIQUE, body TEXT NOT NULL) CHARSET utf8mb4',
+    );
     for (let start = 0; start < Number(count); start += 500) {
       const rows = Array.from({ length: Math.min(500, Number(count) - start) }, (_, i) => [`page-${start + i}`, text(start + i, 'one')]);
       await db.query('INSERT INTO pages (slug, body) VALUES ?', [rows]);
@@ -63,7 +66,9 @@ const steps: Record<string, () => Promise<void>> = {
     const names = await readdir(from);
     for (let start = 0; start < names.length; start += 500) {
       const rows = await Promise.all(
-        names.slice(start, start + 500).map(async (name) => [name.slice(0, -5), (await readFile(join(from, name), 'utf8')).replaceAll('one', 'two')]),
+        names
+          .slice(start, start + 500)
+          .map(async (name) => [name.slice(0, -5), (await readFile(join(from, name), 'utf8')).replaceAll('one', 'two')]),
       );
       await db.query('INSERT INTO pages (slug, body) VALUES ? ON DUPLICATE KEY UPDATE body = VALUES(body)', [rows]);
     }
@@ -71,7 +76,8 @@ const steps: Record<string, () => Promise<void>> = {
     await db.end();
   },
   async import() {
-    for (const name of await readdir(pages)) await writeFile(join(pages, name), (await readFile(join(pages, name), 'utf8')).replaceAll('one', 'six'));
+    for (const name of await readdir(pages))
+      await writeFile(join(pages, name), (await readFile(join(pages, name), 'utf8')).replaceAll('one', 'six'));
     // The rows were changed by the plain loop: take them as they are, so that only the files are ahead.
     const db = await connect();
     await db.query("UPDATE pages SET body = REPLACE(body, 'two', 'one')");
@@ -88,7 +94,8 @@ async function ours(direction: Direction): Promise<void> {
   try {
     const report = await run(context, { ...defaultRequest, command: direction, direction });
     if (report.conflicts.length > 0) throw new Error('There are conflicts');
-    if (direction !== 'sync' && report.files.written + report.rows.written !== Number(count)) throw new Error(JSON.stringify({ ...report, changes: [] }));
+    if (direction !== 'sync' && report.files.written + report.rows.written !== Number(count))
+      throw new Error(JSON.stringify({ ...report, changes: [] }));
   } finally {
     await context[Symbol.asyncDispose]();
   }

@@ -20,10 +20,14 @@ const folder = await mkdtemp(join(tmpdir(), 'sync-run-bench-'));
 try {
   const { url } = await server.createDatabase();
   const step = (name: string): { ms: number; cpuMs: number; peakMiB: number } => {
-    const child = spawnSync(process.execPath, [fileURLToPath(new URL('./rows-child.ts', import.meta.url)), name, url, folder, count, bytes], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawnSync(
+      process.execPath,
+      [fileURLToPath(new URL('./rows-child.ts', import.meta.url)), name, url, folder, count, bytes],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     if (child.status !== 0) throw new Error(`The step "${name}" failed`);
     return JSON.parse(child.stdout) as { ms: number; cpuMs: number; peakMiB: number };
   };

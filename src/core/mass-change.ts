@@ -29,7 +29,8 @@ export function massChanges(
     const rows = known.filter((decision) => decision.row?.kind === 'delete' && !byCommit.has(decision.item.base?.path ?? ''));
     const files = known.filter((decision) => decision.file?.kind === 'delete');
     const overwritten = own.filter(
-      (decision) => decision.file?.kind === 'write' && decision.file.text === 'row' && decision.item.file !== null && decision.change.row !== 'same',
+      (decision) =>
+        decision.file?.kind === 'write' && decision.file.text === 'row' && decision.item.file !== null && decision.change.row !== 'same',
     );
     if (tooMany(rows.length, ofKnown)) found.push(entry(mapping, 'delete rows', rows, ofKnown));
     if (tooMany(files.length, ofKnown)) found.push(entry(mapping, 'delete files', files, ofKnown));

@@ -109,7 +109,8 @@ export function planItem(item: Item, policy: Policy): Decision {
   };
   if (item.skip) return { ...decision, skip: item.skip };
   if (state === 'in-sync') return decision;
-  if (item.facts.unmerged) return { ...decision, skip: { code: 'UNMERGED', message: 'The file has an unmerged change; finish the merge first' } };
+  if (item.facts.unmerged)
+    return { ...decision, skip: { code: 'UNMERGED', message: 'The file has an unmerged change; finish the merge first' } };
   if (item.facts.sparse) return { ...decision, skip: { code: 'SPARSE', message: 'The path is outside the sparse checkout' } };
   if (policy.source !== 'cli' && matches(item.facts.held, item)) {
     return { ...decision, skip: { code: 'HELD', message: 'The item was undone; edit it or name it to go on' } };
@@ -155,7 +156,8 @@ function carryAddition(decision: Decision, policy: Policy, winner: Side, loser: 
   const refusal = forbidden(item, to);
   if (refusal) return { ...decision, skip: refusal };
   if (to === 'file') return { ...decision, file: { kind: 'write', path: item.row?.path ?? decision.path, text: 'row' }, loser };
-  if (!item.file?.key) return { ...decision, skip: { code: 'WRONG_PATH', message: `The name "${decision.path}" stands for no possible row` } };
+  if (!item.file?.key)
+    return { ...decision, skip: { code: 'WRONG_PATH', message: `The name "${decision.path}" stands for no possible row` } };
   if (!item.base && item.facts.inherited !== null && item.facts.inherited === item.file?.text) {
     return { ...decision, skip: { code: 'INHERITED', message: 'The file equals the text it would inherit' } };
   }

@@ -29,7 +29,11 @@ export interface TrackedPath {
  *
  * @param options.indexFile the index of a commit under way, absolute, in place of the repository's own
  */
-export async function trackedPaths(repo: Repository, root: string, options: { indexFile?: string } = {}): Promise<Map<string, TrackedPath>> {
+export async function trackedPaths(
+  repo: Repository,
+  root: string,
+  options: { indexFile?: string } = {},
+): Promise<Map<string, TrackedPath>> {
   const { stdout } = await read(repo, ['ls-files', '-s', '-t', '-z', ...within(root)], options);
   const paths = new Map<string, TrackedPath>();
   for (const [fields, path] of records(stdout)) {

@@ -51,7 +51,9 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   }
   const checked = new Map(context.mappings.map((entry) => [entry.mapping.name, entry]));
   const acting = decisions.filter((decision) => decision.file || decision.row);
-  const operations = await mapCalmly(acting, (decision) => toOperation(decision, checked.get(decision.item.mapping.name)!, gathered.material));
+  const operations = await mapCalmly(acting, (decision) =>
+    toOperation(decision, checked.get(decision.item.mapping.name)!, gathered.material),
+  );
   joinFileChanges(operations);
   await breathe();
   const report = describe(emptyReport(request.command, request.dryRun), {

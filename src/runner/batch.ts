@@ -80,10 +80,14 @@ async function settle(context: Context, batch: Batch, lost: SyncError): Promise<
   try {
     return await settleCommit(context, batch);
   } catch (error) {
-    throw new SyncError('COMMIT_UNKNOWN', 'The connection was lost at COMMIT, and the database does not answer: nobody knows yet whether it was committed', {
-      hint: 'Run any sync-run command once the database is back; it settles the batch first',
-      cause: error instanceof SyncError && error.code === 'UNREACHABLE' ? lost : error,
-    });
+    throw new SyncError(
+      'COMMIT_UNKNOWN',
+      'The connection was lost at COMMIT, and the database does not answer: nobody knows yet whether it was committed',
+      {
+        hint: 'Run any sync-run command once the database is back; it settles the batch first',
+        cause: error instanceof SyncError && error.code === 'UNREACHABLE' ? lost : error,
+      },
+    );
   }
 }
 

@@ -33,10 +33,13 @@ export function describe(report: Report, { snapshot, decisions, operations, mapp
   const missing = decisions.filter((decision) => decision.missing).length;
   if (missing > 0) {
     const files = missing === 1 ? '1 file is' : `${missing} files are`;
-    report.notices.push(`${files} missing: bring back with \`npx sync-run resolve --row <path>\`, or delete the row with \`npx sync-run import <path>\``);
+    report.notices.push(
+      `${files} missing: bring back with \`npx sync-run resolve --row <path>\`, or delete the row with \`npx sync-run import <path>\``,
+    );
   }
   for (const { mapping } of mappings) {
-    if (mapping.rules.notice && operations.some(({ row, mapping: name }) => row && name === mapping.name)) report.notices.push(mapping.rules.notice);
+    if (mapping.rules.notice && operations.some(({ row, mapping: name }) => row && name === mapping.name))
+      report.notices.push(mapping.rules.notice);
   }
   return report;
 }
@@ -53,8 +56,12 @@ export function uncount(report: Report, decision: Decision): void {
 }
 
 export function skipsOf(snapshot: Snapshot, decisions: readonly Decision[], request: Pick<Request, 'paths'>): Skip[] {
-  const items = decisions.flatMap((decision) => (decision.skip ? [{ path: labelOf(decision), code: decision.skip.code, message: decision.skip.message }] : []));
-  const others = snapshot.skips.filter(({ path }) => request.paths === null || request.paths.some((at) => path === at || path.startsWith(`${at}/`)));
+  const items = decisions.flatMap((decision) =>
+    decision.skip ? [{ path: labelOf(decision), code: decision.skip.code, message: decision.skip.message }] : [],
+  );
+  const others = snapshot.skips.filter(
+    ({ path }) => request.paths === null || request.paths.some((at) => path === at || path.startsWith(`${at}/`)),
+  );
   return [...others, ...items];
 }
 

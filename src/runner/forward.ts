@@ -3,7 +3,6 @@ import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Refusal } from '../core/match.ts';
 import type { BaseEntry } from '../core/model.ts';
-import { keyId } from '../core/match.ts';
 import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.ts';
 import { RetryError } from '../store/store.ts';
 import { giveBack } from '../tree/give-back.ts';
@@ -95,10 +94,14 @@ async function repairableRows(context: Context, batch: Batch, texts: Texts): Pro
     return await writeRepairable(context, batch, texts);
   } catch (error) {
     if (!(error instanceof RetryError)) throw error;
-    throw new SyncError('UNREACHABLE', `The database was locked by others while the batch ${batch.txid.slice(0, 8)} wrote its rows; it is not finished`, {
-      hint: 'Run any sync-run command: it finishes the batch first; nothing is lost meanwhile',
-      cause: error,
-    });
+    throw new SyncError(
+      'UNREACHABLE',
+      `The database was locked by others while the batch ${batch.txid.slice(0, 8)} wrote its rows; it is not finished`,
+      {
+        hint: 'Run any sync-run command: it finishes the batch first; nothing is lost meanwhile',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -172,9 +175,4 @@ export async function findInserted(context: Context, batch: Batch): Promise<void
   await context.store.read(async (session) => {
     for (const { change, checked } of inserted) change.pk = (await session.find(checked.shape, change.key))[0] ?? change.pk;
   });
-}
-
-export function sameItem(a: { mapping: string; key: Record<string, string | null> }, b: { mapping: string; key: Record<string, string | null> }): boolean {
-  const keyColumns = Object.keys(a.key);
-  return a.mapping === b.mapping && keyId({ keyColumns }, a.key) === keyId({ keyColumns }, b.key);
 }

@@ -42,6 +42,9 @@ export interface Live {
   close(): Promise<void>;
 }
 
+/** Above this many paths at once some events may have been lost, and a look everywhere costs no more. */
+const MANY = 50;
+
 /**
  * Brings what changes in the tree to the queue: by events, which are hints, and by looking everywhere at the start,
  * whenever the gate opens, after any trouble of the watcher, after a clock jump and every minute.
@@ -69,7 +72,7 @@ export async function startLive(options: LiveOptions): Promise<Live> {
     read: (paths) => observe(folder, paths),
     // What comes to rest while the gate is closed is found by the look everywhere when it opens.
     onSettled: ({ paths, everything }: Settled) => {
-      if (open) submit(everything === null ? paths : null);
+      if (open) submit(everything === null && paths.length <= MANY ? paths : null);
     },
   });
 

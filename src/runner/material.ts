@@ -41,7 +41,9 @@ export async function gather(
 }
 
 async function readFiles(context: Context, decisions: readonly Decision[], texts: Map<Digest, Uint8Array>): Promise<void> {
-  const wanted = decisions.flatMap(({ item, adopt }) => (item.file && !(adopt && texts.has(item.file.seen.digest)) ? [item.file.seen] : []));
+  const wanted = decisions.flatMap(({ item, adopt }) =>
+    item.file && !(adopt && texts.has(item.file.seen.digest)) ? [item.file.seen] : [],
+  );
   const bytes = await readBytes(
     context.repository.top,
     wanted.map((seen) => seen.path),
@@ -73,7 +75,9 @@ async function readRows(
       texts.set(row.digest, row.text);
     }
     found.set(mapping.name, rows);
-    const wanted = own.flatMap(({ item, row, file }) => (item.row && !row && file && !texts.has(item.row.seen.digest) ? [item.row.seen] : []));
+    const wanted = own.flatMap(({ item, row, file }) =>
+      item.row && !row && file && !texts.has(item.row.seen.digest) ? [item.row.seen] : [],
+    );
     const seenBy = new Map(wanted.map((seen) => [seen.pk, seen]));
     for await (const chunk of session.texts(shape, [...seenBy.keys()])) {
       for (const { pk, text } of chunk) {
@@ -161,7 +165,12 @@ function writesText({ row }: Decision): boolean {
 }
 
 /** New keys that their columns cannot hold. */
-async function findUnfitKeys(context: Context, { table }: CheckedMapping, decisions: readonly Decision[], refused: Map<string, Refusal>): Promise<void> {
+async function findUnfitKeys(
+  context: Context,
+  { table }: CheckedMapping,
+  decisions: readonly Decision[],
+  refused: Map<string, Refusal>,
+): Promise<void> {
   const encoder = new TextEncoder();
   for (const { name, text } of table.columns) {
     if (text === null) continue;
@@ -178,7 +187,8 @@ async function findUnfitKeys(context: Context, { table }: CheckedMapping, decisi
     );
     for (const [index, { item }] of values.entries()) {
       const reason = reasons[index];
-      if (reason && !refused.has(itemId(item))) refused.set(itemId(item), { ...reason, message: `The name cannot be a key: ${reason.message}` });
+      if (reason && !refused.has(itemId(item)))
+        refused.set(itemId(item), { ...reason, message: `The name cannot be a key: ${reason.message}` });
     }
   }
 }
@@ -208,7 +218,8 @@ async function findReferenced(
     for (const { item } of deletions) {
       const row = material.rows.get(mapping.name)?.get(item.row?.seen.pk ?? '');
       const count = row ? await session.referencing(table, row.image) : 0;
-      if (count > 0) refused.set(itemId(item), { code: 'REFERENCED', message: `${count} rows of other tables would be deleted or changed with it` });
+      if (count > 0)
+        refused.set(itemId(item), { code: 'REFERENCED', message: `${count} rows of other tables would be deleted or changed with it` });
     }
   });
 }

@@ -86,7 +86,10 @@ async function itemsOf(
           row: mapping.newlines === 'lf' ? digest(canonical(row.text, 'lf')) : row.digest,
         };
         const same = (record: OpenConflict | Hold): boolean =>
-          record.mapping === mapping.name && record.file === texts.file && record.row === texts.row && keyId(mapping, record.key) === keyId(mapping, entry.key);
+          record.mapping === mapping.name &&
+          record.file === texts.file &&
+          record.row === texts.row &&
+          keyId(mapping, record.key) === keyId(mapping, entry.key);
         items.push({
           mapping,
           base: entry,

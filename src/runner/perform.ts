@@ -17,7 +17,12 @@ import { performTask, type Task } from './task.ts';
  */
 export async function perform(context: Context, task: Task): Promise<Report> {
   if (task.dryRun) return performTask(context, task);
-  const options = { stateFolder: context.state.folder, version: await packageVersion(), who: `sync-run ${nameOf(task)}`, patience: task.lockTimeout };
+  const options = {
+    stateFolder: context.state.folder,
+    version: await packageVersion(),
+    who: `sync-run ${nameOf(task)}`,
+    patience: task.lockTimeout,
+  };
   for (;;) {
     const runner = await reachRunner(options);
     if (!runner) return performTask(context, task);

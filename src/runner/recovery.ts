@@ -55,9 +55,13 @@ function requireMappings(context: Context, batch: Batch): void {
   const lost = batch.operations.filter((operation) => operation.row && !mapped.has(operation));
   if (lost.length === 0) return;
   const names = [...new Set(lost.map(({ mapping, row }) => `"${mapping}" on the table "${row?.table}"`))];
-  throw new SyncError('CONFIG', `The batch ${batch.txid.slice(0, 8)} is not finished, and its mapping ${names.join(', ')} is no longer in sync-run.config.json`, {
-    hint: 'Put the mapping back, run any sync-run command to finish the batch, then change the configuration',
-  });
+  throw new SyncError(
+    'CONFIG',
+    `The batch ${batch.txid.slice(0, 8)} is not finished, and its mapping ${names.join(', ')} is no longer in sync-run.config.json`,
+    {
+      hint: 'Put the mapping back, run any sync-run command to finish the batch, then change the configuration',
+    },
+  );
 }
 
 /**
@@ -120,7 +124,14 @@ async function dropStaged(context: Context, batch: Batch): Promise<void> {
 export function neededTexts(batch: Batch): Digest[] {
   const needed = new Set<Digest>();
   for (const { files, row, base, seen } of batch.operations) {
-    const digests = [seen.file, seen.row, row?.textBefore, row?.textAfter, base.after?.text, ...files.flatMap((change) => [change.before, change.after])];
+    const digests = [
+      seen.file,
+      seen.row,
+      row?.textBefore,
+      row?.textAfter,
+      base.after?.text,
+      ...files.flatMap((change) => [change.before, change.after]),
+    ];
     for (const key of digests) if (key) needed.add(key);
   }
   return [...needed];

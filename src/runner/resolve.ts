@@ -26,11 +26,20 @@ export async function resolve(context: Context, options: ResolveOptions): Promis
   const request: Request = { ...defaultRequest, command: 'resolve', direction: 'sync', ...options };
   if (options.how !== 'merge') return run(context, { ...request, settle: options.how, allowMassChange: true });
   const { merged, failed } = await mergeTexts(context, request);
-  if (merged.size === 0 && failed.length === 0) throw new SyncError('NOT_FOUND', 'There is nothing to merge at these paths', { hint: 'npx sync-run status' });
-  const report = merged.size > 0 ? await run(context, { ...request, merged, paths: [...merged.keys()] }) : await run(context, { ...request, dryRun: true });
+  if (merged.size === 0 && failed.length === 0)
+    throw new SyncError('NOT_FOUND', 'There is nothing to merge at these paths', { hint: 'npx sync-run status' });
+  const report =
+    merged.size > 0
+      ? await run(context, { ...request, merged, paths: [...merged.keys()] })
+      : await run(context, { ...request, dryRun: true });
   if (failed.length === 0) return report;
-  const conflicts = [...report.conflicts.filter(({ path }) => !failed.some((decision) => decision.path === path)), ...failed.map(conflictOf)];
-  const notices = failed.map(({ path }) => `"${path}" has overlapping changes: edit the file to what it should be, then \`npx sync-run resolve --file "${path}"\``);
+  const conflicts = [
+    ...report.conflicts.filter(({ path }) => !failed.some((decision) => decision.path === path)),
+    ...failed.map(conflictOf),
+  ];
+  const notices = failed.map(
+    ({ path }) => `"${path}" has overlapping changes: edit the file to what it should be, then \`npx sync-run resolve --file "${path}"\``,
+  );
   return { ...report, dryRun: options.dryRun, conflicts, notices: [...report.notices, ...notices] };
 }
 

@@ -46,7 +46,9 @@ function renameSteps(renames: readonly Pending[]): Step[] {
 /** A key nobody else has: the last key column that is not a number gets a name made from the row's primary key. */
 function temporaryKey({ change, checked }: Pending): Key {
   const key = { ...change.keyBefore };
-  const column = [...checked.mapping.keyColumns].reverse().find((name) => checked.table.columns.find((candidate) => candidate.name === name)?.text);
+  const column = [...checked.mapping.keyColumns]
+    .reverse()
+    .find((name) => checked.table.columns.find((candidate) => candidate.name === name)?.text);
   if (column) key[column] = `~${change.pk?.replaceAll(/[^0-9a-z]/gi, '').slice(-12)}`;
   return key;
 }

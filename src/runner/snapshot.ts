@@ -62,7 +62,9 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const excluded = excluder(mapping, config.root);
     const sides = {
       rows: await mapCalmly(rows, (row) => rowSide(mapping, config.root, row.seen, row.text, lookups)),
-      files: (await mapCalmly(files, (file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`)))).flat(),
+      files: (
+        await mapCalmly(files, (file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`)))
+      ).flat(),
     };
     refuseDuplicates(mapping, sides.rows);
     // A row that was renamed to an excluded path takes its file out of scope with it.

@@ -12,7 +12,9 @@ import type { Snapshot } from './snapshot.ts';
  */
 export function settledCommit(snapshot: Snapshot, report: Report, request: Request): string | null {
   const complete = request.paths === null && request.direction !== 'export';
-  const settled = report.conflicts.length + report.skipped.length + report.ahead.files === 0 && report.files.written + report.files.deleted + report.files.renamed === 0;
+  const settled =
+    report.conflicts.length + report.skipped.length + report.ahead.files === 0 &&
+    report.files.written + report.files.deleted + report.files.renamed === 0;
   return complete && settled && snapshot.git.clean ? snapshot.git.head : null;
 }
 

@@ -68,7 +68,8 @@ export async function showText(
   const batch = await state.batch(txid);
   if (!batch) throw new SyncError('NOT_FOUND', `There is no batch "${txid}"`, { hint: 'List them: npx sync-run log' });
   const operation = batch.operations.find((own) => own.path === path || own.files.some((change) => change.path === path));
-  if (!operation) throw new SyncError('NOT_FOUND', `The batch ${batch.txid.slice(0, 8)} did not touch "${path}"`, { hint: `npx sync-run log "${path}"` });
+  if (!operation)
+    throw new SyncError('NOT_FOUND', `The batch ${batch.txid.slice(0, 8)} did not touch "${path}"`, { hint: `npx sync-run log "${path}"` });
   const { files, row, seen } = operation;
   const side = options.side ?? (files.length > 0 ? 'file' : 'row');
   const placed = files.find((change) => change.after !== null);

@@ -15,7 +15,9 @@ const keyed = { conflicts: ['file', 'row'], holds: [], tombstones: ['text'] } as
 type KeyedTable = keyof typeof keyed;
 
 /** Statements that bring base, conflicts, holds and tombstones to what a run left. */
-export async function applyItems(completion: Pick<Completion, 'set' | 'drop' | 'conflicts' | 'holds' | 'tombstones'>): Promise<Statement[]> {
+export async function applyItems(
+  completion: Pick<Completion, 'set' | 'drop' | 'conflicts' | 'holds' | 'tombstones'>,
+): Promise<Statement[]> {
   const { conflicts, holds, tombstones } = completion;
   const lists = await Promise.all([
     dropBase(completion.drop),

@@ -14,8 +14,6 @@ export const busyMarkers = [
   'sequencer',
 ] as const;
 
-export type BusyMarker = (typeof busyMarkers)[number];
-
 // HEAD moves after index.lock is gone (checkout, merge, reset), so both names prolong the quiet time.
 const names: ReadonlySet<string> = new Set([...busyMarkers, 'HEAD', 'index']);
 

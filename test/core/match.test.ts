@@ -6,14 +6,20 @@ import type { Item } from '../../src/core/plan.ts';
 import { baseEntry, fileSeen, mappingOf, rowSeen } from '../helpers/items.ts';
 
 const mapping = mappingOf();
-const file = (slug: string, text: string): FileSide => ({ seen: fileSeen(`db/pages/${slug}.html`, text), text, key: { slug }, refusal: null });
+const file = (slug: string, text: string): FileSide => ({
+  seen: fileSeen(`db/pages/${slug}.html`, text),
+  text,
+  key: { slug },
+  refusal: null,
+});
 const row = (pk: string, slug: string, text: string): RowSide => ({
   seen: rowSeen(`["${pk}"]`, { slug }, text),
   text,
   path: `db/pages/${slug}.html`,
   refusal: null,
 });
-const base = (pk: string, slug: string, text: string, more: Partial<BaseEntry> = {}): BaseEntry => baseEntry(slug, text, { pk: `["${pk}"]`, ...more });
+const base = (pk: string, slug: string, text: string, more: Partial<BaseEntry> = {}): BaseEntry =>
+  baseEntry(slug, text, { pk: `["${pk}"]`, ...more });
 
 interface Found {
   base?: BaseEntry[];
@@ -38,19 +44,51 @@ function paired({ base: entries = [], rows = [], files = [], renames = [] }: Fou
 
 describe('pairing base, files and rows', () => {
   const cases: [string, Found, string[], string[]?][] = [
-    ['all three by primary key and base path', { base: [base('1', 'a', 'B')], files: [file('a', 'F')], rows: [row('1', 'a', 'R')] }, ['["1"]a=B / a=F / ["1"]a=R']],
+    [
+      'all three by primary key and base path',
+      { base: [base('1', 'a', 'B')], files: [file('a', 'F')], rows: [row('1', 'a', 'R')] },
+      ['["1"]a=B / a=F / ["1"]a=R'],
+    ],
     ['without a base, a file and a row by path', { files: [file('a', 'F')], rows: [row('1', 'a', 'R')] }, ['- / a=F / ["1"]a=R']],
-    ['a row whose name changed keeps its file', { base: [base('1', 'a', 'B')], files: [file('a', 'B')], rows: [row('1', 'b', 'B')] }, ['["1"]a=B / a=B / ["1"]b=B']],
-    ['a row deleted and inserted anew is found by its key', { base: [base('1', 'a', 'B')], files: [file('a', 'B')], rows: [row('9', 'a', 'B')] }, ['["1"]a=B / a=B / ["9"]a=B']],
+    [
+      'a row whose name changed keeps its file',
+      { base: [base('1', 'a', 'B')], files: [file('a', 'B')], rows: [row('1', 'b', 'B')] },
+      ['["1"]a=B / a=B / ["1"]b=B'],
+    ],
+    [
+      'a row deleted and inserted anew is found by its key',
+      { base: [base('1', 'a', 'B')], files: [file('a', 'B')], rows: [row('9', 'a', 'B')] },
+      ['["1"]a=B / a=B / ["9"]a=B'],
+    ],
     [
       'rows that swapped names keep their own files',
-      { base: [base('1', 'a', 'A'), base('2', 'b', 'B')], files: [file('a', 'A'), file('b', 'B')], rows: [row('1', 'b', 'A'), row('2', 'a', 'B')] },
+      {
+        base: [base('1', 'a', 'A'), base('2', 'b', 'B')],
+        files: [file('a', 'A'), file('b', 'B')],
+        rows: [row('1', 'b', 'A'), row('2', 'a', 'B')],
+      },
       ['["1"]a=A / a=A / ["1"]b=A', '["2"]b=B / b=B / ["2"]a=B'],
     ],
-    ['a file already where the row moved to is its file', { base: [base('1', 'a', 'B')], files: [file('b', 'B')], rows: [row('1', 'b', 'B')] }, ['["1"]a=B / b=B / ["1"]b=B']],
-    ['a vanished and a new file with the same text are a rename', { base: [base('1', 'a', 'B')], files: [file('b', 'B')], rows: [row('1', 'a', 'B')] }, ['["1"]a=B / b=B / ["1"]a=B']],
-    ['and so is what git calls one, whatever the text', { base: [base('1', 'a', 'B')], files: [file('b', 'F')], rows: [row('1', 'a', 'B')], renames: [['b', 'a']] }, ['["1"]a=B / b=F / ["1"]a=B']],
-    ['another text that git does not know of is a deletion and an addition', { base: [base('1', 'a', 'B')], files: [file('b', 'F')], rows: [row('1', 'a', 'B')] }, ['- / b=F / -', '["1"]a=B / - / ["1"]a=B']],
+    [
+      'a file already where the row moved to is its file',
+      { base: [base('1', 'a', 'B')], files: [file('b', 'B')], rows: [row('1', 'b', 'B')] },
+      ['["1"]a=B / b=B / ["1"]b=B'],
+    ],
+    [
+      'a vanished and a new file with the same text are a rename',
+      { base: [base('1', 'a', 'B')], files: [file('b', 'B')], rows: [row('1', 'a', 'B')] },
+      ['["1"]a=B / b=B / ["1"]a=B'],
+    ],
+    [
+      'and so is what git calls one, whatever the text',
+      { base: [base('1', 'a', 'B')], files: [file('b', 'F')], rows: [row('1', 'a', 'B')], renames: [['b', 'a']] },
+      ['["1"]a=B / b=F / ["1"]a=B'],
+    ],
+    [
+      'another text that git does not know of is a deletion and an addition',
+      { base: [base('1', 'a', 'B')], files: [file('b', 'F')], rows: [row('1', 'a', 'B')] },
+      ['- / b=F / -', '["1"]a=B / - / ["1"]a=B'],
+    ],
     [
       'two vanished with the same text are ambiguous',
       { base: [base('1', 'a', 'B'), base('2', 'c', 'B')], files: [file('b', 'B')], rows: [row('1', 'a', 'B'), row('2', 'c', 'B')] },
@@ -80,16 +118,27 @@ describe('after a changed mapping', () => {
 
   it('items stay attached by primary key, so that a changed path moves the file', () => {
     const old = base('1', 'old', 'B', moved);
-    assert.deepEqual(paired({ base: [old], files: [file('old', 'B')], rows: [row('1', 'a', 'B')] }).items, ['["1"]old=B / old=B / ["1"]a=B']);
+    assert.deepEqual(paired({ base: [old], files: [file('old', 'B')], rows: [row('1', 'a', 'B')] }).items, [
+      '["1"]old=B / old=B / ["1"]a=B',
+    ]);
   });
 
   it('a missing file or row is no deletion: the base is forgotten', () => {
-    assert.deepEqual(paired({ base: [base('1', 'a', 'B', moved)], rows: [row('1', 'a', 'B')] }), { items: ['- / - / ["1"]a=B'], forgotten: ['["1"]'] });
-    assert.deepEqual(paired({ base: [base('1', 'a', 'B', moved)], files: [file('a', 'B')] }), { items: ['- / a=B / -'], forgotten: ['["1"]'] });
+    assert.deepEqual(paired({ base: [base('1', 'a', 'B', moved)], rows: [row('1', 'a', 'B')] }), {
+      items: ['- / - / ["1"]a=B'],
+      forgotten: ['["1"]'],
+    });
+    assert.deepEqual(paired({ base: [base('1', 'a', 'B', moved)], files: [file('a', 'B')] }), {
+      items: ['- / a=B / -'],
+      forgotten: ['["1"]'],
+    });
   });
 
   it('another table or column means another text: nothing is attached', () => {
     const other = base('1', 'a', 'B', { fingerprint: 'elsewhere.paths' });
-    assert.deepEqual(paired({ base: [other], files: [file('a', 'B')], rows: [row('1', 'a', 'R')] }), { items: ['- / a=B / ["1"]a=R'], forgotten: ['["1"]'] });
+    assert.deepEqual(paired({ base: [other], files: [file('a', 'B')], rows: [row('1', 'a', 'R')] }), {
+      items: ['- / a=B / ["1"]a=R'],
+      forgotten: ['["1"]'],
+    });
   });
 });

@@ -122,17 +122,47 @@ describe('renames', () => {
 describe('what keeps a batch from writing', () => {
   const cases: [string, Sketch, Partial<Policy>, string][] = [
     ['a hook deletes no row whose file may only be missing', { base: 'B', row: 'B' }, { source: 'hook' }, 'missing'],
-    ['a hook deletes the row of a file that git removed', { base: 'B', row: 'B', facts: { removedFromIndex: true } }, { source: 'hook' }, '-R'],
+    [
+      'a hook deletes the row of a file that git removed',
+      { base: 'B', row: 'B', facts: { removedFromIndex: true } },
+      { source: 'hook' },
+      '-R',
+    ],
     ['a typed command deletes the row of a missing file', { base: 'B', row: 'B' }, { source: 'cli' }, '-R'],
     ['deletes are ignored where the mapping says so', { base: 'B', row: 'B', mapping: { delete: 'ignore' } }, {}, 'DELETE_IGNORED'],
     ['deletes of files are ignored likewise', { base: 'B', file: 'B', mapping: { delete: 'ignore' } }, {}, 'DELETE_IGNORED'],
-    ['rows to files only: a file ahead stays', { base: 'B', file: 'F', row: 'B', mapping: { direction: 'rows-to-files' } }, {}, 'DIRECTION'],
+    [
+      'rows to files only: a file ahead stays',
+      { base: 'B', file: 'F', row: 'B', mapping: { direction: 'rows-to-files' } },
+      {},
+      'DIRECTION',
+    ],
     ['rows to files only: a row ahead arrives', { base: 'B', file: 'B', row: 'R', mapping: { direction: 'rows-to-files' } }, {}, '>F'],
     ['files to rows only: a row ahead stays', { base: 'B', file: 'B', row: 'R', mapping: { direction: 'files-to-rows' } }, {}, 'DIRECTION'],
-    ['a read-only row is not written', { base: 'B', file: 'F', row: 'B', mapping: { rules: { readOnly: { column: 'slug', values: ['a'] } } } }, {}, 'READ_ONLY'],
-    ['a read-only row is not deleted', { base: 'B', row: 'B', mapping: { rules: { readOnly: { column: 'slug', values: ['a'] } } } }, {}, 'READ_ONLY'],
-    ['a read-only row reaches its file', { base: 'B', file: 'B', row: 'R', mapping: { rules: { readOnly: { column: 'slug', values: ['a'] } } } }, {}, '>F'],
-    ['nothing is renamed into a read-only key', { base: 'B', file: 'B', row: 'B', fileName: 'b', mapping: { rules: { readOnly: { column: 'slug', values: ['b'] } } } }, {}, 'READ_ONLY'],
+    [
+      'a read-only row is not written',
+      { base: 'B', file: 'F', row: 'B', mapping: { rules: { readOnly: { column: 'slug', values: ['a'] } } } },
+      {},
+      'READ_ONLY',
+    ],
+    [
+      'a read-only row is not deleted',
+      { base: 'B', row: 'B', mapping: { rules: { readOnly: { column: 'slug', values: ['a'] } } } },
+      {},
+      'READ_ONLY',
+    ],
+    [
+      'a read-only row reaches its file',
+      { base: 'B', file: 'B', row: 'R', mapping: { rules: { readOnly: { column: 'slug', values: ['a'] } } } },
+      {},
+      '>F',
+    ],
+    [
+      'nothing is renamed into a read-only key',
+      { base: 'B', file: 'B', row: 'B', fileName: 'b', mapping: { rules: { readOnly: { column: 'slug', values: ['b'] } } } },
+      {},
+      'READ_ONLY',
+    ],
     ['a new file equal to what it would inherit is no override', { file: 'F', facts: { inherited: 'F' } }, {}, 'INHERITED'],
     ['a new file that differs from what it would inherit is one', { file: 'F', facts: { inherited: 'B' } }, {}, '+R'],
     ['a file that became empty is not imported', { base: 'B', file: EMPTY_DIGEST, row: 'B' }, {}, 'EMPTY'],
@@ -142,10 +172,20 @@ describe('what keeps a batch from writing', () => {
     ['an unmerged file waits', { base: 'B', file: 'F', row: 'B', facts: { unmerged: true } }, {}, 'UNMERGED'],
     ['a path outside the sparse checkout is out of scope', { base: 'B', row: 'B', facts: { sparse: true } }, {}, 'SPARSE'],
     ['a row outside the sparse checkout writes no file', { base: 'B', row: 'R', facts: { sparse: true } }, {}, 'SPARSE'],
-    ['an undone item is left alone by hooks', { base: 'B', file: 'F', row: 'B', facts: { held: { file: 'F', row: 'B' } } }, { source: 'watcher' }, 'HELD'],
+    [
+      'an undone item is left alone by hooks',
+      { base: 'B', file: 'F', row: 'B', facts: { held: { file: 'F', row: 'B' } } },
+      { source: 'watcher' },
+      'HELD',
+    ],
     ['until it is edited again', { base: 'B', file: 'G', row: 'B', facts: { held: { file: 'F', row: 'B' } } }, { source: 'watcher' }, '>R'],
     ['and a typed command carries it over', { base: 'B', file: 'F', row: 'B', facts: { held: { file: 'F', row: 'B' } } }, {}, '>R'],
-    ['a pair left as a conflict stays one when a branch switch makes it look settled', { base: 'R', file: 'F', row: 'R', facts: { openConflict: { file: 'F', row: 'R' } } }, {}, '!'],
+    [
+      'a pair left as a conflict stays one when a branch switch makes it look settled',
+      { base: 'R', file: 'F', row: 'R', facts: { openConflict: { file: 'F', row: 'R' } } },
+      {},
+      '!',
+    ],
     ['until it is settled', { base: 'R', file: 'F', row: 'R', facts: { openConflict: { file: 'F', row: 'R' } } }, { prefer: 'file' }, '>R'],
     ['another text is another matter', { base: 'R', file: 'G', row: 'R', facts: { openConflict: { file: 'F', row: 'R' } } }, {}, '>R'],
     ['resolve --row gives up a file that is ahead', { base: 'B', file: 'F', row: 'B' }, { settle: 'row' }, '>F'],
@@ -229,5 +269,13 @@ function applied(sketch: Sketch, { file, row, item }: Decision): Sketch {
     rowName = row.key?.slug ?? rowName;
   }
   const gone = fileText === null || rowText === null;
-  return { base: gone ? null : fileText, file: fileText, row: rowText, fileName, rowName, baseName: gone ? 'a' : fileName, mapping: item.mapping };
+  return {
+    base: gone ? null : fileText,
+    file: fileText,
+    row: rowText,
+    fileName,
+    rowName,
+    baseName: gone ? 'a' : fileName,
+    mapping: item.mapping,
+  };
 }

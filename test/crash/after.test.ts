@@ -5,8 +5,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { pagesConfig } from '../helpers/project.ts';
 import { at } from '../helpers/scenario.ts';
+import { throughProxy } from './cutting.ts';
 import { createPagesProject, type Pages, type World } from './pages.ts';
-import { startProxy } from './proxy.ts';
 import { assertTxid, baseOf, digestsOf, exhaustive, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
 
 const server = useMariadb();
@@ -19,20 +19,11 @@ interface Interrupted {
 
 /** An import that lost the server at COMMIT: its intent is kept, and only the database knows whether it was committed. */
 async function importInDoubt(t: TestContext, how: 'lost' | 'delivered'): Promise<Interrupted> {
-  const project = await createPagesProject(t, 'innodb');
-  const proxy = await startProxy((await server()).port);
-  t.after(() => proxy.close());
-  const url = new URL(project.db.url);
-  url.port = String(proxy.port);
-  const env = { ...project.env, SYNC_RUN_DATABASE_URL: url.href };
-  await project.change('import');
-  proxy.cutAt(null);
-  assert.equal((await runHere(project, { direction: 'import' }, undefined, env)).exit, 0);
-  const { statements } = proxy;
-  const n = statements.slice(0, statements.indexOf('COMMIT', statements.indexOf('START TRANSACTION')) + 1).filter((one) => one === 'COMMIT').length;
+  const { project, proxy, run, commitOfBatch } = await throughProxy(t, (await server()).port);
+  const plan = await commitOfBatch();
   const worlds = await project.change('import');
-  proxy.cutAt({ at: { statement: 'COMMIT' }, n, how, dead: true });
-  const said = await runHere(project, { direction: 'import' }, undefined, env);
+  proxy.cutAt({ ...plan, how, dead: true });
+  const said = await run();
   assert.deepEqual([said.exit, said.code], [3, 'COMMIT_UNKNOWN']);
   await project.settledWorld();
   return { project, ...worlds };
@@ -50,7 +41,10 @@ async function exportHalfDone(t: TestContext, direction: 'export' | 'sync' = 'ex
   assert.equal(await (await startRun(project, { request: { direction }, killAt })).go(), null);
   assert.notEqual(await intentOf(project), null);
   const { files } = await project.world();
-  assert.ok(Object.keys(files).some((path) => path.endsWith('.new')) && Object.keys(files).some((path) => path.endsWith('.old')), Object.keys(files).join(' '));
+  assert.ok(
+    Object.keys(files).some((path) => path.endsWith('.new')) && Object.keys(files).some((path) => path.endsWith('.old')),
+    Object.keys(files).join(' '),
+  );
   return { project, ...worlds };
 }
 
@@ -65,7 +59,9 @@ describe('a batch whose end is in doubt', () => {
     const doubt = await importInDoubt(t, 'delivered');
     const { project } = doubt;
     const other = await (await server()).createDatabase();
-    await other.sql('CREATE TABLE pages (id INT PRIMARY KEY, type VARCHAR(20) NOT NULL, lang VARCHAR(10) NOT NULL, slug VARCHAR(191) NOT NULL, body TEXT, note TEXT, updated_at INT NOT NULL DEFAULT 0)');
+    await other.sql(
+      'CREATE TABLE pages (id INT PRIMARY KEY, type VARCHAR(20) NOT NULL, lang VARCHAR(10) NOT NULL, slug VARCHAR(191) NOT NULL, body TEXT, note TEXT, updated_at INT NOT NULL DEFAULT 0)',
+    );
     const [tree] = await project.db.sql("SELECT tree, txid FROM sync_run_tree WHERE tree <> ''");
     const before = await project.world();
     for (const direction of ['import', 'export', 'sync', 'undo'] as const) {
@@ -177,7 +173,8 @@ describe('an undo', () => {
   it('that is killed holds its items all the same once it is finished', async (t) => {
     for (const engine of exhaustive ? (['sqlite', 'innodb'] as const) : (['sqlite'] as const)) {
       const project = await createPagesProject(t, engine);
-      const undo = async (killAt: number): Promise<boolean> => (await (await startRun(project, { request: { direction: 'undo' }, killAt })).go()) !== null;
+      const undo = async (killAt: number): Promise<boolean> =>
+        (await (await startRun(project, { request: { direction: 'undo' }, killAt })).go()) !== null;
       let ended = false;
       let finished = 0;
       for (let killAt = exhaustive ? 1 : 40; !ended; killAt += exhaustive ? 1 : 9) {

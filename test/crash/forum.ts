@@ -64,7 +64,10 @@ export async function createBigForum(t: TestContext, engine: Engine): Promise<Fo
     for (let start = 0; start < templates.length; start += 200) {
       const some = templates.slice(start, start + 200);
       const places = some.map(() => '(?, ?, 1)').join(', ');
-      await db.sql(`INSERT INTO mybb_templates (title, template, sid) VALUES ${places}`, some.flatMap(({ name, rest }) => [name, digits(0) + rest]));
+      await db.sql(
+        `INSERT INTO mybb_templates (title, template, sid) VALUES ${places}`,
+        some.flatMap(({ name, rest }) => [name, digits(0) + rest]),
+      );
     }
     for (const { name, rest } of stylesheets) {
       await db.sql("INSERT INTO mybb_themestylesheets (name, tid, attachedto, stylesheet) VALUES (?, 1, '', ?)", [name, digits(0) + rest]);

@@ -5,7 +5,19 @@ import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createBigForum, type Digests, type Forum } from './forum.ts';
-import { assertTxid, baseOf, exhaustive, intentOf, onlyRecover, randomFrom, runHere, type RunChild, seed, startRun, withState } from './rig.ts';
+import {
+  assertTxid,
+  baseOf,
+  exhaustive,
+  intentOf,
+  onlyRecover,
+  randomFrom,
+  runHere,
+  type RunChild,
+  seed,
+  startRun,
+  withState,
+} from './rig.ts';
 
 useMariadb();
 

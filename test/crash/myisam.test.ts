@@ -9,10 +9,13 @@ useMariadb();
 
 const slugs = Array.from({ length: 50 }, (_, n) => `page${String(n).padStart(2, '0')}`);
 const textsOf = (age: number): Record<string, string> => Object.fromEntries(slugs.map((slug) => [slug, `${slug} at ${age}\n`]));
-const filesAt = (age: number): Record<string, string> => Object.fromEntries(Object.entries(textsOf(age)).map(([slug, text]) => [at(slug), text]));
+const filesAt = (age: number): Record<string, string> =>
+  Object.fromEntries(Object.entries(textsOf(age)).map(([slug, text]) => [at(slug), text]));
 
 /** Fifty pages on MyISAM, and an import of all of them that is killed when part of the rows are written. */
-async function interrupted(t: TestContext): Promise<{ project: Project; kill(age: number, part: number): Promise<{ written: string[]; left: string[] }> }> {
+async function interrupted(
+  t: TestContext,
+): Promise<{ project: Project; kill(age: number, part: number): Promise<{ written: string[]; left: string[] }> }> {
   const project = await createProject(t, { engine: 'myisam' });
   await addPages(project.db, textsOf(0));
   await project.run('sync');

@@ -2,7 +2,19 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { createProject, type Engine, type Project } from '../helpers/project.ts';
 import { addPages, at } from '../helpers/scenario.ts';
-import { assertTxid, baseOf, digestsOf, filesOf, intentOf, onlyRecover, runHere, type RunOptions, type Said, source, startRun } from './rig.ts';
+import {
+  assertTxid,
+  baseOf,
+  digestsOf,
+  filesOf,
+  intentOf,
+  onlyRecover,
+  runHere,
+  type RunOptions,
+  type Said,
+  source,
+  startRun,
+} from './rig.ts';
 
 export type Direction = 'export' | 'import' | 'sync';
 
@@ -60,7 +72,9 @@ export async function withPages(project: Project): Promise<Pages> {
 
   const rowsOf = async (tail: string): Promise<Record<string, string>> => {
     const rows = await db.sql(`SELECT slug, body FROM pages ORDER BY slug${tail}`);
-    return Object.fromEntries(rows.map(({ slug, body }) => [at(String(slug)), String(body)] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(
+      rows.map(({ slug, body }) => [at(String(slug)), String(body)] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    );
   };
   const world = async (): Promise<World> => ({ files: await filesOf(project), rows: await rowsOf('') });
   return Object.assign(project, {
@@ -119,7 +133,10 @@ export type Hit = 'before' | 'inside' | 'after' | 'missed';
  * One change on each side, a run that is killed, recoveries that are killed, and a run that is not: whatever the moment, both
  * sides are all old or all new at every look, base and database agree with them, nothing is left behind, and the next run ends it.
  */
-export async function crashRound(project: Pages, { direction, killAt, recoveries = [], run, quiet = false, src = source }: Round): Promise<Hit> {
+export async function crashRound(
+  project: Pages,
+  { direction, killAt, recoveries = [], run, quiet = false, src = source }: Round,
+): Promise<Hit> {
   const baseBefore = await baseOf(project);
   const { old, changed } = await project.change(direction);
   const kill = run ?? (async (options: RunOptions) => (await startRun(project, options)).go());
@@ -127,7 +144,10 @@ export async function crashRound(project: Pages, { direction, killAt, recoveries
   const isRepairable = project.db.engine === 'myisam';
   if (!isRepairable) {
     const { rows } = await project.settledWorld();
-    assert.ok([old, changed].some((world) => JSON.stringify(world.rows) === JSON.stringify(rows)), `rows are mixed after the kill: ${JSON.stringify(rows)}`);
+    assert.ok(
+      [old, changed].some((world) => JSON.stringify(world.rows) === JSON.stringify(rows)),
+      `rows are mixed after the kill: ${JSON.stringify(rows)}`,
+    );
   }
   if (said) {
     assert.equal(said.exit, 0, `${said.code}: ${said.message}`);

@@ -89,8 +89,14 @@ export async function startProxy(target: number): Promise<Proxy> {
       client.destroy();
       wasCut.resolve();
     };
-    client.on('data', splitter((packet) => pass('client', packet)));
-    upstream.on('data', splitter((packet) => pass('server', packet)));
+    client.on(
+      'data',
+      splitter((packet) => pass('client', packet)),
+    );
+    upstream.on(
+      'data',
+      splitter((packet) => pass('server', packet)),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

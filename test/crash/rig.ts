@@ -101,15 +101,24 @@ export async function startRun(project: Project, options: RunOptions): Promise<R
 }
 
 function node(): string {
-  return process.versions.deno === undefined ? process.execPath : fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
+  return process.versions.deno === undefined
+    ? process.execPath
+    : fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
 }
 
 function ownRuntime(script: string): string[] {
-  return process.versions.deno === undefined ? [process.execPath, script] : [process.execPath, 'run', '-A', '--no-check', '--quiet', script];
+  return process.versions.deno === undefined
+    ? [process.execPath, script]
+    : [process.execPath, 'run', '-A', '--no-check', '--quiet', script];
 }
 
 /** A run from a source that may be another one, in this process; what a person would see of it. */
-export async function runHere(project: Project, request: ChildOptions['request'], src: URL = source, env: Record<string, string> = project.env): Promise<Pick<Said, 'exit' | 'code' | 'message' | 'report'>> {
+export async function runHere(
+  project: Project,
+  request: ChildOptions['request'],
+  src: URL = source,
+  env: Record<string, string> = project.env,
+): Promise<Pick<Said, 'exit' | 'code' | 'message' | 'report'>> {
   type Opening = typeof import('../../src/runner/open-context.ts');
   type Running = typeof import('../../src/runner/run.ts');
   type Undoing = typeof import('../../src/runner/undo.ts');
@@ -142,7 +151,9 @@ export async function filesOf(project: Project): Promise<Record<string, string>>
   const top = join(project.repo.path, 'db');
   const entries = await readdir(top, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const texts = await Promise.all(files.map(async (file) => [file.slice(project.repo.path.length + 1), await readFile(file, 'utf8')] as const));
+  const texts = await Promise.all(
+    files.map(async (file) => [file.slice(project.repo.path.length + 1), await readFile(file, 'utf8')] as const),
+  );
   return Object.fromEntries(texts.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 

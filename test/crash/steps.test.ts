@@ -27,9 +27,11 @@ for (const engine of engines) {
         const steps = await countSteps(project, direction);
         const hits: Hit[] = [];
         for (const killAt of sample(steps, 5)) {
-          hits.push(await crashRound(project, { direction, killAt, quiet: killAt % 4 === 0 }).catch((error: unknown) => {
-            throw new Error(`Killed before step ${killAt} of ${steps} (seed ${seed})`, { cause: error });
-          }));
+          hits.push(
+            await crashRound(project, { direction, killAt, quiet: killAt % 4 === 0 }).catch((error: unknown) => {
+              throw new Error(`Killed before step ${killAt} of ${steps} (seed ${seed})`, { cause: error });
+            }),
+          );
         }
         t.diagnostic(`${hits.length} of ${steps} steps: ${tally(hits)}; seed ${seed}`);
         assert.ok(hits.includes('inside'), 'some kills left a batch unfinished');

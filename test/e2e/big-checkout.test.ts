@@ -44,7 +44,10 @@ test('a checkout of 900 mapped files: no batch before git is done, then exactly 
     runner.queue.submit({ id: '', source: 'watcher', direction: 'import', oldHead: null, newHead: null, entries }, { onDeferred: resolve });
   });
   assert.ok(why.kind === 'gate' && why.reasons.some((reason) => reason.why === 'index.lock'));
-  assert.deepEqual(runner.seen.all.filter(({ type }) => type === 'batch-started'), []);
+  assert.deepEqual(
+    runner.seen.all.filter(({ type }) => type === 'batch-started'),
+    [],
+  );
   await stop.release();
   await checkout;
   assert.deepEqual(await site.fired(), ['post-checkout']);
@@ -54,7 +57,10 @@ test('a checkout of 900 mapped files: no batch before git is done, then exactly 
   assert.deepEqual(await site.rows(), texts('first'));
   assert.deepEqual(await site.texts(), texts('first'));
   assert.equal((await site.batches()).length, known + 1);
-  assert.deepEqual(runner.seen.all.filter((event) => event.type === 'batch-started' && event.markers.length > 0), []);
+  assert.deepEqual(
+    runner.seen.all.filter((event) => event.type === 'batch-started' && event.markers.length > 0),
+    [],
+  );
   await runner.close();
 
   await repo.git('checkout', '--quiet', 'second');

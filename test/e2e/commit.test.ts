@@ -26,7 +26,10 @@ async function commit(site: Site, args: readonly string[], input?: string): Prom
   const before = await site.repo.git('rev-parse', 'HEAD');
   const { code, stderr } = await site.gitRun(['commit', '--quiet', '--message', 'Work', ...args], input);
   assert.deepEqual(await site.touched(), []);
-  const said = stderr.split('\n').filter((line) => line.startsWith('sync-run: ')).join('\n');
+  const said = stderr
+    .split('\n')
+    .filter((line) => line.startsWith('sync-run: '))
+    .join('\n');
   return { code, said, head: (await site.repo.git('rev-parse', 'HEAD')) !== before };
 }
 
@@ -82,7 +85,10 @@ for (const watched of [false, true]) {
       const passed = await commit(site, ['--all', '--no-verify']);
       assert.deepEqual(passed, { code: 0, said: '', head: true });
       assert.equal(await row(site, 'home'), 'by hand');
-      assert.deepEqual((await site.status()).conflicts.map(({ path }) => path), [at('home')]);
+      assert.deepEqual(
+        (await site.status()).conflicts.map(({ path }) => path),
+        [at('home')],
+      );
       // Settled as the message says, the next commit passes.
       const { code, stderr } = await site.cli(['resolve', '--file', at('home')]);
       assert.equal(code, 0, stderr);
@@ -139,7 +145,10 @@ for (const watched of [false, true]) {
       await site.repo.git('rm', '--quiet', at('about'));
       await site.repo.git('mv', at('long'), at('longer'));
       // Later in the same hook nothing can tell whether git goes on: what it sees is before the commit.
-      const { hooksDir, noted } = { hooksDir: (await site.repo.git('rev-parse', '--git-path', 'hooks')).trim(), noted: site.repo.beside('seen') };
+      const { hooksDir, noted } = {
+        hooksDir: (await site.repo.git('rev-parse', '--git-path', 'hooks')).trim(),
+        noted: site.repo.beside('seen'),
+      };
       await writeFile(`${site.repo.path}/${hooksDir}/commit-msg`, `#!/bin/sh\n: >'${noted}'\nexit 1\n`);
       await chmod(`${site.repo.path}/${hooksDir}/commit-msg`, 0o755);
       const { code, head } = await commit(site, []);

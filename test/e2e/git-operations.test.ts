@@ -294,7 +294,12 @@ async function assertEnd(site: Site, operation: Operation, files: Record<string,
   const status = await site.status();
   const ahead = operation.conflict ? ['kept'] : ['fought', 'kept'];
   assert.deepEqual(
-    { conflicts: status.conflicts.map(({ path }) => path), rows: status.rows.map(({ path }) => path).toSorted(), files: status.files, skipped: status.skipped },
+    {
+      conflicts: status.conflicts.map(({ path }) => path),
+      rows: status.rows.map(({ path }) => path).toSorted(),
+      files: status.files,
+      skipped: status.skipped,
+    },
     {
       conflicts: operation.conflict ? [at('fought')] : [],
       rows: ahead.filter((slug) => files[slug] !== rows[slug]).map((slug) => at(slug)),
@@ -333,7 +338,11 @@ async function withRunner(t: TestContext, operation: Operation, where: Where): P
     assert.deepEqual(await site.fired(), operation.fires);
     await caughtUp(runner, operation);
     const expected = patched(files, operation.files);
-    await assertEnd(site, operation, expected, { ...patched(expected, operation.rowsWithRunner ?? {}), kept: 'by hand', fought: 'by hand' });
+    await assertEnd(site, operation, expected, {
+      ...patched(expected, operation.rowsWithRunner ?? {}),
+      kept: 'by hand',
+      fought: 'by hand',
+    });
     // What is saved afterwards comes through, and nothing else was still to come.
     await site.write(at('probe'), 'last\n');
     await until('the last file is in its row', async () => (await site.rows())['probe'] === 'last\n');

@@ -71,7 +71,10 @@ function twenty(site: Site): Promise<CliRun[]> {
 
 /** What batches wrote in all: nothing is lost or applied twice, however it was divided. */
 function written(batches: BatchSummary[]): { files: number; rows: number } {
-  return { files: batches.reduce((sum, { counts }) => sum + counts.files, 0), rows: batches.reduce((sum, { counts }) => sum + counts.rows, 0) };
+  return {
+    files: batches.reduce((sum, { counts }) => sum + counts.files, 0),
+    rows: batches.reduce((sum, { counts }) => sum + counts.rows, 0),
+  };
 }
 
 function assertAnswered(runs: CliRun[]): void {

@@ -30,7 +30,9 @@ const folder = (site: Site): string => dirname(join(site.repo.path, at('home')))
 /** Every text that is ever written to this row from now on, noted by the database itself. */
 async function written(site: Site, slug: string): Promise<() => Promise<string[]>> {
   await site.db.sql('CREATE TABLE written (body TEXT)');
-  await site.db.sql(`CREATE TRIGGER note AFTER UPDATE OF body ON pages WHEN NEW.slug = '${slug}' BEGIN INSERT INTO written VALUES (NEW.body); END`);
+  await site.db.sql(
+    `CREATE TRIGGER note AFTER UPDATE OF body ON pages WHEN NEW.slug = '${slug}' BEGIN INSERT INTO written VALUES (NEW.body); END`,
+  );
   return async () => (await site.db.sql('SELECT body FROM written')).map(({ body }) => String(body));
 }
 
@@ -75,7 +77,10 @@ describe('one saved file', { concurrency: 4 }, () => {
       assert.deepEqual(await site.rows(), { ...pages, home: 'saved\n' });
       assert.equal((await site.batches()).length, known + 1);
       assert.deepEqual(await texts(), ['saved\n']);
-      assert.deepEqual(runner.seen.all.filter(({ type }) => type === 'batch-failed' || type === 'warning'), []);
+      assert.deepEqual(
+        runner.seen.all.filter(({ type }) => type === 'batch-failed' || type === 'warning'),
+        [],
+      );
       const { code, stdout } = await site.cli(['verify']);
       assert.equal(code, 0, stdout);
     });
@@ -106,7 +111,10 @@ describe('one saved file', { concurrency: 4 }, () => {
     await runner.seen.until((events) => events.some(({ type }) => type === 'batch-applied'));
     assert.deepEqual(await site.rows(), pages);
     const { files, missing, skipped } = await site.status();
-    assert.deepEqual({ files, missing, skipped: skipped.map(({ path, code }) => [path, code]) }, { files: [], missing: [at('about')], skipped: [[at('home'), 'EMPTY']] });
+    assert.deepEqual(
+      { files, missing, skipped: skipped.map(({ path, code }) => [path, code]) },
+      { files: [], missing: [at('about')], skipped: [[at('home'), 'EMPTY']] },
+    );
     await site.write(at('home'), 'filled\n');
     await site.write(at('about'), 'back\n');
     await inRow(site, 'home', 'filled\n');
@@ -124,7 +132,10 @@ describe('one saved file', { concurrency: 4 }, () => {
     assert.equal((await site.rows())['home'], 'home\n');
     const { code, stdout } = await site.cli(['import', '--json']);
     assert.equal(code, 1);
-    assert.deepEqual((JSON.parse(stdout) as { skipped: { path: string; code: string }[] }).skipped.map(({ path, code: why }) => [path, why]), [[at('home'), 'UNMERGED']]);
+    assert.deepEqual(
+      (JSON.parse(stdout) as { skipped: { path: string; code: string }[] }).skipped.map(({ path, code: why }) => [path, why]),
+      [[at('home'), 'UNMERGED']],
+    );
     await site.write(at('home'), 'both\n');
     await inRow(site, 'home', 'both\n');
   });
@@ -137,7 +148,9 @@ describe('one saved file', { concurrency: 4 }, () => {
 
   it('that the database does not take is named, holds up nobody, and follows once it can', async (t) => {
     const { site, runner } = await watching(t);
-    await site.db.sql("CREATE TRIGGER refuse AFTER UPDATE OF body ON pages WHEN NEW.body LIKE 'bad%' BEGIN UPDATE pages SET body = 'altered' WHERE id = NEW.id; END");
+    await site.db.sql(
+      "CREATE TRIGGER refuse AFTER UPDATE OF body ON pages WHEN NEW.body LIKE 'bad%' BEGIN UPDATE pages SET body = 'altered' WHERE id = NEW.id; END",
+    );
     await Promise.all([site.write(at('home'), 'bad\n'), site.write(at('about'), 'good\n')]);
     await inRow(site, 'about', 'good\n');
     await runner.idle();
@@ -203,7 +216,10 @@ it('an export of everything writes no row, and an edit made meanwhile is in its 
   await inRow(site, 'p7', 'edited meanwhile\n');
   await runner.idle();
   const seven = (await site.db.sql("SELECT id FROM pages WHERE slug = 'p7'"))[0]?.['id'];
-  assert.deepEqual((await site.db.sql('SELECT DISTINCT id FROM written')).map((row) => row['id']), [seven]);
+  assert.deepEqual(
+    (await site.db.sql('SELECT DISTINCT id FROM written')).map((row) => row['id']),
+    [seven],
+  );
   assert.deepEqual(await site.texts(), await site.rows());
 });
 
@@ -238,7 +254,11 @@ async function kill({ socket }: Server) {
   const [program = '', ...args] = stdout.trim().split(' ');
   process.kill(pid, 'SIGKILL');
   // Nobody may have collected it yet.
-  const isGone = async (): Promise<boolean> => promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)]).then((now) => now.stdout.startsWith('Z'), () => true);
+  const isGone = async (): Promise<boolean> =>
+    promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)]).then(
+      (now) => now.stdout.startsWith('Z'),
+      () => true,
+    );
   await until('the server is gone', isGone);
   let child: ReturnType<typeof spawn> | null = null;
   return {

@@ -33,7 +33,7 @@ test('the first commit: all that is staged is added', async () => {
   await scratch.write('db/first.html', 'first\n');
   await scratch.git('add', '--all');
   assert.deepEqual((await readStaged(repo, 'db')).entries, [{ path: 'db/first.html', change: 'added' }]);
-  assert.equal(((await readStaged(repo, 'db')).partly).size, 0);
+  assert.equal((await readStaged(repo, 'db')).partly.size, 0);
 });
 
 test('partly staged: changed again, deleted since, or kept as a file while its deletion is staged', async () => {
@@ -45,7 +45,7 @@ test('partly staged: changed again, deleted since, or kept as a file while its d
   await scratch.remove('db/new.html');
   await scratch.git('rm', '--quiet', '--cached', 'db/b.html');
   await scratch.write('db/c.html', 'only unstaged\n');
-  assert.deepEqual([...((await readStaged(repo, 'db')).partly)].toSorted(), ['db/a.html', 'db/b.html', 'db/new.html']);
+  assert.deepEqual([...(await readStaged(repo, 'db')).partly].toSorted(), ['db/a.html', 'db/b.html', 'db/new.html']);
 });
 
 /** What a pre-commit hook sees as GIT_INDEX_FILE, recorded with a copy of that index. */
@@ -73,9 +73,9 @@ test('the index of a commit of one path is not the index of the repository', asy
   assert.match(await indexDuring('db/b.html'), /next-index-\d+\.lock$/);
   const indexFile = '.git/copy';
   assert.deepEqual((await readStaged(repo, 'db', { indexFile })).entries, [{ path: 'db/b.html', change: 'changed' }]);
-  assert.equal(((await readStaged(repo, 'db', { indexFile })).partly).size, 0);
+  assert.equal((await readStaged(repo, 'db', { indexFile })).partly.size, 0);
   await scratch.write('db/b.html', 'changed meanwhile\n');
-  assert.deepEqual([...((await readStaged(repo, 'db', { indexFile })).partly)], ['db/b.html']);
+  assert.deepEqual([...(await readStaged(repo, 'db', { indexFile })).partly], ['db/b.html']);
 });
 
 test('the index of "commit -a" is the lock file', async () => {
@@ -90,6 +90,6 @@ test('a GIT_INDEX_FILE that is only inherited is not used', async () => {
   await scratch.write('db/a.html', 'staged\n');
   await scratch.git('add', '--all');
   const inherited = await openRepository(scratch.path, { ...scratch.env, GIT_INDEX_FILE: join(repo.gitDir, 'stale') });
-  assert.equal(((await readStaged(inherited, 'db')).entries).length, 1);
-  assert.equal(((await readStaged(inherited, 'db', { indexFile: '.git/stale' })).entries).length, 0);
+  assert.equal((await readStaged(inherited, 'db')).entries.length, 1);
+  assert.equal((await readStaged(inherited, 'db', { indexFile: '.git/stale' })).entries.length, 0);
 });

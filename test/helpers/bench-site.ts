@@ -24,7 +24,10 @@ export async function withSite(pages: number, work: (site: BenchSite) => Promise
       hooks: false,
       async prepare({ db, run, repo }) {
         for (let from = 0; from < pages; from += 1_000) {
-          const values = Array.from({ length: Math.min(1_000, pages - from) }, (_unused, n) => `('page', 'en', 'page-${from + n}', 'the text of page ${from + n}\n')`);
+          const values = Array.from(
+            { length: Math.min(1_000, pages - from) },
+            (_unused, n) => `('page', 'en', 'page-${from + n}', 'the text of page ${from + n}\n')`,
+          );
           await db.sql(`INSERT INTO pages (type, lang, slug, body) VALUES ${values.join(', ')}`);
         }
         await run('sync');
@@ -43,6 +46,7 @@ export async function withSite(pages: number, work: (site: BenchSite) => Promise
 /** In the unit of the values, to one digit. */
 export function percentiles(values: readonly number[]): { n: number; p50: number; p95: number; p99: number; max: number } {
   const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number => Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN) * 10) / 10;
+  const at = (share: number): number =>
+    Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN) * 10) / 10;
   return { n: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }

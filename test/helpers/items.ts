@@ -57,7 +57,16 @@ export interface Sketch {
 }
 
 /** An item from the letters of its texts and names. */
-export function itemOf({ base = null, file = null, row = null, baseName = 'a', fileName = baseName, rowName = baseName, mapping, facts }: Sketch): Item {
+export function itemOf({
+  base = null,
+  file = null,
+  row = null,
+  baseName = 'a',
+  fileName = baseName,
+  rowName = baseName,
+  mapping,
+  facts,
+}: Sketch): Item {
   const path = (name: string) => `db/pages/${name}.html`;
   return {
     mapping: mappingOf(mapping),

@@ -110,6 +110,8 @@ function launch(mariadbd: string, folder: string, port: number, args: readonly s
     ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     `--datadir=${join(folder, 'data')}`,
     `--socket=${join(folder, 's.sock')}`,
+    // A server that starts removes the temporary tables it finds, also those of another one.
+    `--tmpdir=${folder}`,
     `--pid-file=${join(folder, 'pid')}`,
     `--log-error=${join(folder, 'error.log')}`,
     `--init-file=${join(folder, 'init.sql')}`,

@@ -67,7 +67,11 @@ export async function createDatabase(engine: Engine, path: string): Promise<Data
       url: `sqlite:${path}`,
       sql: async (text, values = []) =>
         withDb((db) => {
-          if (values.length > 0 || /^\s*select/i.test(text)) return db.prepare(text).all(...values).map((row) => ({ ...row }));
+          if (values.length > 0 || /^\s*select/i.test(text))
+            return db
+              .prepare(text)
+              .all(...values)
+              .map((row) => ({ ...row }));
           db.exec(text);
           return [];
         }),
@@ -77,7 +81,11 @@ export async function createDatabase(engine: Engine, path: string): Promise<Data
   return { engine, url: database.url, sql: (text, values = []) => database.sql(text, values) };
 }
 
-const MYSQL_TAIL: Record<Engine, string> = { sqlite: '', innodb: ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4', myisam: ' ENGINE=MyISAM DEFAULT CHARSET=utf8mb4' };
+const MYSQL_TAIL: Record<Engine, string> = {
+  sqlite: '',
+  innodb: ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4',
+  myisam: ' ENGINE=MyISAM DEFAULT CHARSET=utf8mb4',
+};
 
 /** A table of pages: the example of the README. */
 export async function createPages(db: Database): Promise<void> {
@@ -131,7 +139,9 @@ export async function createForum(db: Database): Promise<void> {
     [6, 'footer_global', '<p>everywhere</p>', -1],
   ];
   for (const [tid, title, template, sid] of templates) {
-    await db.sql(`INSERT INTO mybb_templates (tid, title, template, sid, version, dateline) VALUES (${tid}, '${title}', '${template}', ${sid}, '1836', 1000)`);
+    await db.sql(
+      `INSERT INTO mybb_templates (tid, title, template, sid, version, dateline) VALUES (${tid}, '${title}', '${template}', ${sid}, '1836', 1000)`,
+    );
   }
 }
 
@@ -145,7 +155,10 @@ export interface ProjectOptions {
 }
 
 /** A fresh repository, database and trusted configuration; removed at the end of the test. */
-export async function createProject(t: TestContext, { engine, setUp = createPages, config = pagesConfig }: ProjectOptions): Promise<Project> {
+export async function createProject(
+  t: TestContext,
+  { engine, setUp = createPages, config = pagesConfig }: ProjectOptions,
+): Promise<Project> {
   const repo = await createRepository();
   t.after(() => repo.cleanup());
   const db = await createDatabase(engine, repo.beside('forum.db'));
@@ -199,7 +212,8 @@ export function projectOf(repo: ScratchRepository, db: Database): Project {
       await state.close();
     },
     with: withContext,
-    run: (direction, request = {}) => withContext((context) => run(context, { ...defaultRequest, command: direction, direction, ...request })),
+    run: (direction, request = {}) =>
+      withContext((context) => run(context, { ...defaultRequest, command: direction, direction, ...request })),
     status: () => withContext((context) => readStatus(context)),
     resolve: (how, ...paths) => withContext((context) => resolve(context, { paths, how, ...limits })),
     undo: (txid) => withContext((context) => undo(context, { txid: txid ?? null, ...limits })),

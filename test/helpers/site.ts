@@ -17,7 +17,7 @@ import { type CliOptions, type CliRun, runCli, runProgram } from './cli.ts';
 import type { Server } from './mariadb.ts';
 import { createDatabase, createPages, type Database, type Engine, pagesConfig, type Project, projectOf } from './project.ts';
 import { createRepository, type ScratchRepository } from './repository.ts';
-import { addPages, at } from './scenario.ts';
+import { addPages } from './scenario.ts';
 import { createSeen, type Seen } from './seen.ts';
 
 /** What a watching runner told, with the markers git had in place when a batch began. */
@@ -201,7 +201,8 @@ async function siteOf(project: Project, closers: (() => Promise<void>)[]): Promi
       closers.push(runner.close);
       return runner;
     },
-    cli: (args, options = {}) => runCli(args, { cwd: repo.path, ...options, env: { ...repo.env, XDG_RUNTIME_DIR: repo.beside('home'), ...options.env } }),
+    cli: (args, options = {}) =>
+      runCli(args, { cwd: repo.path, ...options, env: { ...repo.env, XDG_RUNTIME_DIR: repo.beside('home'), ...options.env } }),
     async batches() {
       const state = await openState(statePath, { mode: 'read' });
       try {
@@ -227,7 +228,8 @@ function patient(db: Database): Database {
         try {
           return await db.sql(text, values);
         } catch (error) {
-          if ((error as { errstr?: string }).errstr !== 'database is locked' && (error as Error).message !== 'database is locked') throw error;
+          if ((error as { errstr?: string }).errstr !== 'database is locked' && (error as Error).message !== 'database is locked')
+            throw error;
           await new Promise((resolve) => setTimeout(resolve, 5));
         }
       }
@@ -274,10 +276,8 @@ async function startSiteRunner({ repo, env }: Project, gitDir: string, options: 
 
 /** Waits for what no event tells. Fails after a minute, which no step here takes on any machine. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; !(await holds()); ) {
+  for (const end = Date.now() + 60_000; !(await holds());) {
     if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
-
-export { at };

@@ -14,7 +14,9 @@ function textOf(event: RunnerEvent): string | null {
     case 'gate-open':
       return null;
     case 'batch-applied':
-      return event.items + event.conflicts === 0 ? null : `applied ${counted(event.items, 'change')} in ${event.ms} ms${event.txid ? ` (batch ${event.txid.slice(0, 8)})` : ''}`;
+      return event.items + event.conflicts === 0
+        ? null
+        : `applied ${counted(event.items, 'change')} in ${event.ms} ms${event.txid ? ` (batch ${event.txid.slice(0, 8)})` : ''}`;
     case 'batch-failed':
       return `failed: ${event.code}: ${event.message}${event.kept ? '; it stays and is tried again' : ''}`;
     case 'conflict':
