@@ -55,7 +55,9 @@ export async function startProxy(target: number): Promise<Proxy> {
 
   const server = createServer((client) => {
     if (dead) return void client.destroy();
-    const upstream = connect(target, '127.0.0.1');
+    // Otherwise every small packet waits for the acknowledgement of the one before.
+    const upstream = connect(target, '127.0.0.1').setNoDelay();
+    client.setNoDelay();
     const pair = { client, server: upstream };
     pairs.add(pair);
     client.on('error', () => undefined);

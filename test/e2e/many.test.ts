@@ -221,7 +221,7 @@ it('in the background it logs, answers and ends', async (t) => {
   try {
     await site.write(at('home'), 'in the background\n');
     await until('the file is in its row', async () => (await site.rows())['home'] === 'in the background\n');
-    await until('the log has it', async () => /applied 1 change .*\(batch [0-9a-f]{8}\)/.test(await readFile(log, 'utf8')));
+    await until('the log has it', async () => /applied 1 change .*\(batch [0-9a-f]{8}\)/.test(await readFile(log, 'utf8').catch(() => '')));
     const status = JSON.parse((await site.cli(['status', '--json'])).stdout) as { runner: { pid: number; command: string } };
     assert.deepEqual([status.runner.pid, status.runner.command], [pid, 'watch']);
   } finally {
