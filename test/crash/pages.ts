@@ -105,6 +105,18 @@ export async function withPages(project: Project): Promise<Pages> {
   });
 }
 
+/** The steps of a run of this kind that nobody kills, once the first runs have set everything up. */
+export async function stepsOf(project: Pages, direction: Direction, src: URL = source): Promise<string[]> {
+  let names: string[] = [];
+  for (let i = 0; i < 2; i++) {
+    await project.change(direction);
+    const said = await (await startRun(project, { request: { direction }, killAt: Number.MAX_SAFE_INTEGER, src: src.href })).go();
+    assert.equal(said?.exit, 0, said?.message);
+    names = said?.names ?? [];
+  }
+  return names;
+}
+
 function slugOf(path: string): string {
   return path.slice(at('').length - '.html'.length, -'.html'.length);
 }

@@ -41,8 +41,18 @@ function step(name: string): void {
   if (steps === pauseAt) {
     counting = false;
     fs.writeSync(1, 'paused\n');
-    fs.readSync(0, Buffer.alloc(1));
+    while (!isResumed()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     counting = true;
+  }
+}
+
+/** The pipe does not block, but this thread has to. */
+function isResumed(): boolean {
+  try {
+    return fs.readSync(0, Buffer.alloc(1)) === 1;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
   }
 }
 

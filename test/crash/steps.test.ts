@@ -2,18 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { engines } from '../helpers/project.ts';
-import { crashRound, createPagesProject, type Direction, type Hit, type Pages } from './pages.ts';
-import { sample, seed, startRun } from './rig.ts';
+import { crashRound, createPagesProject, type Hit, stepsOf } from './pages.ts';
+import { sample, seed } from './rig.ts';
 
 useMariadb();
-
-/** How many steps a run of this kind takes when nobody kills it. */
-async function countSteps(project: Pages, direction: Direction): Promise<number> {
-  await project.change(direction);
-  const said = await (await startRun(project, { request: { direction }, killAt: Number.MAX_SAFE_INTEGER })).go();
-  assert.equal(said?.exit, 0, said?.message);
-  return said?.steps ?? 0;
-}
 
 function tally(hits: readonly Hit[]): string {
   return [...Map.groupBy(hits, (hit) => hit)].map(([hit, { length }]) => `${length} ${hit}`).join(', ');
@@ -24,7 +16,7 @@ for (const engine of engines) {
     for (const direction of ['export', 'import', 'sync'] as const) {
       it(`${direction}: all is old or all is new, and the next run ends it`, async (t) => {
         const project = await createPagesProject(t, engine);
-        const steps = await countSteps(project, direction);
+        const { length: steps } = await stepsOf(project, direction);
         const hits: Hit[] = [];
         for (const killAt of sample(steps, 5)) {
           hits.push(
