@@ -90,6 +90,9 @@ export async function startLive(options: LiveOptions): Promise<Live> {
     folder: stateFolder,
     names: new Set([PAUSE_FILE]),
     clock,
+    // Deno opens and closes each file it tells of, which would free every lock this process holds on it (fcntl(2)): the one on `lock.db`,
+    // and those of `state.db`.
+    polling: 'Deno' in globalThis,
     onChange: () => void gate.look(livePass),
     onWarning: warn,
   });

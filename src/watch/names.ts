@@ -8,6 +8,8 @@ export interface NamesOptions {
   /** Which entries matter. */
   names: ReadonlySet<string>;
   clock: Clock;
+  /** Looks once a second instead of being told by the kernel. */
+  polling?: boolean;
   /** Called for every event of such an entry. It is a hint: look what is true. */
   onChange(name: string): void;
   /** Called once if the folder can no longer be watched; from then on `onChange('')` comes every second. */
@@ -24,7 +26,7 @@ const POLL_MS = 1_000;
  * Watches named entries of one directory. Raw events on purpose: a lock file that lives for a millisecond
  * still tells that something happened, which a watcher that checks its events would swallow.
  */
-export function watchNames({ folder, names, clock, onChange, onWarning }: NamesOptions): Watching {
+export function watchNames({ folder, names, clock, polling = false, onChange, onWarning }: NamesOptions): Watching {
   let watcher: FSWatcher | null = null;
   let cancel = (): void => {};
   let closed = false;
@@ -44,13 +46,17 @@ export function watchNames({ folder, names, clock, onChange, onWarning }: NamesO
     onChange('');
   };
 
-  try {
+  const start = (): void => {
     watcher = watch(folder, (_event, name) => {
       // Without a name anything may have happened.
       if (name === null) onChange('');
       else if (names.has(name)) onChange(name);
     });
     watcher.on('error', degrade);
+  };
+  try {
+    if (polling) poll();
+    else start();
   } catch (error) {
     poll();
     onWarning(`Cannot watch "${folder}" (${error instanceof Error ? error.message : String(error)}); looking once a second instead`);

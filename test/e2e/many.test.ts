@@ -55,7 +55,7 @@ async function eventsOf(t: TestContext, site: Site) {
 }
 
 async function kill({ child, ended }: { child: ChildProcess; ended: Promise<unknown> }, signal: NodeJS.Signals): Promise<unknown> {
-  child.kill(signal);
+  process.kill(child.pid!, signal);
   return ended;
 }
 
@@ -187,7 +187,7 @@ describe('a runner that is asked to end', () => {
     const release = occupy(site);
     await site.write(at('home'), 'in hand\n');
     await seen.until((all) => all.filter(({ type }) => type === 'batch-started').length === 2);
-    runner.child.kill('SIGTERM');
+    process.kill(runner.child.pid!, 'SIGTERM');
     await until('it has heard', () => runner.said().includes('Stopping'));
     release();
     assert.equal(await runner.ended, 0);
@@ -203,7 +203,7 @@ describe('a runner that is asked to end', () => {
     const release = occupy(site);
     await site.write(at('home'), 'in hand\n');
     await seen.until((all) => all.filter(({ type }) => type === 'batch-started').length === 2);
-    runner.child.kill('SIGTERM');
+    process.kill(runner.child.pid!, 'SIGTERM');
     await until('it has heard', () => runner.said().includes('Stopping'));
     assert.equal(await kill(runner, 'SIGTERM'), 143);
     release();
