@@ -15,7 +15,5 @@ if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
   const { createTerminal } = await import('./terminal.ts');
   const { runCli } = await import('./run-cli.ts');
   const terminal: Terminal = createTerminal(process);
-  // The code is set and not forced, so that everything written reaches the reader of a pipe first.
-  process.exitCode = await runCli(terminal);
-  terminal.close();
+  await terminal.end(await runCli(terminal));
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import type { Environment } from '../git/environment.ts';
 import { internalError, renderFailure } from './render/failure.ts';
@@ -24,7 +25,8 @@ export interface Terminal {
   err(text: string): void;
   /** All of standard input. */
   readInput(): Promise<string>;
-  close(): void;
+  /** Ends the program with this exit code, once all that was written is out. */
+  end(code: number): Promise<void>;
 }
 
 export interface Runtime {
@@ -77,18 +79,27 @@ export function createTerminal(process: NodeJS.Process): Terminal {
       stderr.write(hasColor(stderr, env) ? text : stripVTControlCharacters(text));
     },
     async readInput() {
-      const stop = (): void => void stdin.destroy(controller.signal.reason as Error);
-      controller.signal.addEventListener('abort', stop);
+      const chunks: Buffer[] = [];
+      const aborted = Promise.withResolvers<never>();
+      const abort = (): void => aborted.reject(controller.signal.reason as Error);
+      controller.signal.addEventListener('abort', abort);
       try {
-        const chunks: Buffer[] = [];
-        for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+        stdin.on('data', (chunk: Buffer) => chunks.push(chunk));
+        await Promise.race([once(stdin, 'end'), aborted.promise]);
         return Buffer.concat(chunks).toString('utf8');
       } finally {
-        controller.signal.removeEventListener('abort', stop);
+        controller.signal.removeEventListener('abort', abort);
+        stdin.destroy();
       }
     },
-    close() {
+    async end(code) {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+      // Not forced, so that everything written reaches the reader of a pipe first.
+      process.exitCode = code;
+      if (!controller.signal.aborted) return;
+      // Deno does not end while a read of standard input waits, and nothing ends that read.
+      for (const stream of [stdout, stderr]) await new Promise<void>((resolve) => void stream.write('', () => resolve()));
+      process.exit();
     },
   };
 }

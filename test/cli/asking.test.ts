@@ -5,6 +5,8 @@ import { createTerminal, type Terminal } from '../../src/cli/terminal.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
 import { config, createProject, type Project } from '../helpers/cli-project.ts';
 
+const real = createTerminal(process);
+
 /** Somebody at a terminal: answers each question, by a part of its text, with keys. */
 async function atTerminal(
   project: Project,
@@ -27,8 +29,6 @@ async function atTerminal(
     // The question listens to keys only once it has been drawn.
     setImmediate(() => input.write(next[1]));
   });
-  const real = createTerminal(process);
-  real.close();
   const terminal: Terminal = {
     ...real,
     cwd: project.path,

@@ -55,7 +55,8 @@ for (const [signal, exit] of signals) {
     const project = await createProject(t);
     // More than a pipe holds: once it is drained, somebody reads.
     const { code, stderr } = await project.cli(['init', '--url', '-'], {
-      started: (child) => void child.stdin!.write('x'.repeat(1_000_000), () => child.kill(signal)),
+      // Deno's own `kill` also closes the pipe.
+      started: (child) => void child.stdin!.write('x'.repeat(1_000_000), () => process.kill(child.pid!, signal)),
       input: null,
     });
     assert.equal(code, exit, stderr);
