@@ -7,7 +7,8 @@ import { pagesConfig } from '../helpers/project.ts';
 import { at } from '../helpers/scenario.ts';
 import { throughProxy } from './cutting.ts';
 import { createPagesProject, type Pages, stepsOf, type World } from './pages.ts';
-import { assertTxid, baseOf, digestsOf, exhaustive, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
+import { full } from '../prove/cases.ts';
+import { assertTxid, baseOf, digestsOf, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
 
 const server = useMariadb();
 
@@ -170,13 +171,13 @@ describe('an export that was killed half way', () => {
 
 describe('an undo', () => {
   it('that is killed holds its items all the same once it is finished', async (t) => {
-    for (const engine of exhaustive ? (['sqlite', 'innodb'] as const) : (['sqlite'] as const)) {
+    for (const engine of full ? (['sqlite', 'innodb'] as const) : (['sqlite'] as const)) {
       const project = await createPagesProject(t, engine);
       const undo = async (killAt: number): Promise<boolean> =>
         (await (await startRun(project, { request: { direction: 'undo' }, killAt })).go()) !== null;
       let ended = false;
       let finished = 0;
-      for (let killAt = exhaustive ? 1 : 40; !ended; killAt += exhaustive ? 1 : 9) {
+      for (let killAt = full ? 1 : 40; !ended; killAt += full ? 1 : 9) {
         await project.change('sync');
         assert.equal((await runHere(project, { direction: 'sync' })).exit, 0);
         const before = await baseOf(project);

@@ -22,7 +22,10 @@ async function without(t: TestContext, file: string, protection: string, instead
   const path = join(folder, 'src', file);
   const text = await readFile(path, 'utf8');
   assert.equal(text.split(protection).length, 2, `"${protection}" stands once in ${file}`);
-  await writeFile(path, text.replace(protection, () => instead));
+  await writeFile(
+    path,
+    text.replace(protection, () => instead),
+  );
   return pathToFileURL(`${join(folder, 'src')}/`);
 }
 

@@ -1,7 +1,8 @@
 import type { TestContext } from 'node:test';
 import { digest } from '../../src/core/digest.ts';
 import { createForum, createProject, type Database, type Engine, forumConfig, type Project } from '../helpers/project.ts';
-import { filesOf, randomFrom } from './rig.ts';
+import { randomFrom } from '../prove/cases.ts';
+import { filesOf } from './rig.ts';
 
 const TEMPLATES = 974;
 const STYLESHEETS = 7;

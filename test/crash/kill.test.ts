@@ -5,23 +5,12 @@ import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createBigForum, type Digests, type Forum } from './forum.ts';
-import {
-  assertTxid,
-  baseOf,
-  exhaustive,
-  intentOf,
-  onlyRecover,
-  randomFrom,
-  runHere,
-  type RunChild,
-  seed,
-  startRun,
-  withState,
-} from './rig.ts';
+import { full, randomFrom, seed } from '../prove/cases.ts';
+import { assertTxid, baseOf, intentOf, onlyRecover, runHere, type RunChild, startRun, withState } from './rig.ts';
 
 useMariadb();
 
-const KILLS = exhaustive ? 40 : 10;
+const KILLS = full ? 40 : 10;
 const request = { allowMassChange: true } as const;
 
 /** Which of the two it is, item for item; fails if it is neither. */
@@ -103,9 +92,9 @@ async function tried(t: TestContext, engine: 'sqlite' | 'innodb', direction: 'ex
   const change = (age: number): Promise<void> => (direction === 'export' ? forum.writeRows(age) : forum.writeFiles(age));
 
   await change(2);
-  const full = await startRun(forum, { request: { direction, ...request } });
+  const whole = await startRun(forum, { request: { direction, ...request } });
   const begun = performance.now();
-  assert.equal((await full.go())?.exit, 0);
+  assert.equal((await whole.go())?.exit, 0);
   const duration = performance.now() - begun;
   const phases: string[] = [];
   let child = await startRun(forum, { request: { direction, ...request } });

@@ -5,7 +5,8 @@ import { it } from 'node:test';
 import { digest } from '../../src/core/digest.ts';
 import { at } from '../helpers/scenario.ts';
 import { createPagesProject, type Pages, stepsOf } from './pages.ts';
-import { exhaustive, filesOf, intentOf, onlyRecover, runHere, startRun, withState } from './rig.ts';
+import { full } from '../prove/cases.ts';
+import { filesOf, intentOf, onlyRecover, runHere, startRun, withState } from './rig.ts';
 
 /** Whether somebody can still get at a text: it is in a file, or in the history. */
 async function isKept(project: Pages, text: string): Promise<boolean> {
@@ -21,7 +22,7 @@ for (const replaced of [false, true]) {
     const pauseAt = 2 + names.findLastIndex((name) => name === 'link' || name === 'rename');
     const path = join(project.repo.path, at('redit'));
     let kills = 0;
-    for (let killAt = pauseAt + 1, ended = false; !ended; killAt += exhaustive ? 1 : 2) {
+    for (let killAt = pauseAt + 1, ended = false; !ended; killAt += full ? 1 : 2) {
       const text = `late ${killAt}\n`;
       const other = `other ${killAt}\n`;
       await project.change('export');

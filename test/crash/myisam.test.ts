@@ -3,7 +3,8 @@ import { it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createProject, type Project } from '../helpers/project.ts';
 import { addPages, at, bodies, setBody } from '../helpers/scenario.ts';
-import { baseOf, digestsOf, exhaustive, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
+import { full } from '../prove/cases.ts';
+import { baseOf, digestsOf, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
 
 useMariadb();
 
@@ -26,10 +27,10 @@ async function interrupted(
   assert.equal((await runHere(project, { direction: 'import' })).exit, 0);
   // The first import of a tree makes the table of trees as well.
   await change(2);
-  const full = await (await startRun(project, { request: { direction: 'import' }, killAt: Number.MAX_SAFE_INTEGER })).go();
-  assert.equal(full?.exit, 0, full?.message);
+  const whole = await (await startRun(project, { request: { direction: 'import' }, killAt: Number.MAX_SAFE_INTEGER })).go();
+  assert.equal(whole?.exit, 0, whole?.message);
   // Rows are what most of the packets are about, and the last of them.
-  const packets = full.names.flatMap((name, index) => (name === 'write' ? [index + 1] : []));
+  const packets = whole.names.flatMap((name, index) => (name === 'write' ? [index + 1] : []));
   return {
     project,
     async kill(age, part) {
@@ -49,7 +50,7 @@ async function interrupted(
 it('an import without transactions that is killed after some rows is completed by the next run', async (t) => {
   const { project, kill } = await interrupted(t);
   let age = 3;
-  for (const part of exhaustive ? Array.from({ length: 40 }, (_, n) => n / 41) : [0, 0.2, 0.5, 0.8, 0.97]) {
+  for (const part of full ? Array.from({ length: 40 }, (_, n) => n / 41) : [0, 0.2, 0.5, 0.8, 0.97]) {
     const { written, left } = await kill(age, part);
     if (part > 0.1 && part < 0.9) assert.ok(written.length > 0 && left.length > 0, `${written.length} of 50 rows were written`);
     assert.notEqual(await intentOf(project), null);

@@ -17,32 +17,6 @@ import type { ChildOptions } from './run-child.ts';
 /** The source as it is; a folder URL. */
 export const source = new URL('../../src/', import.meta.url);
 
-/** `SYNC_RUN_CRASH=all` takes every kill point; else a sample that differs by seed. */
-export const exhaustive = process.env.SYNC_RUN_CRASH === 'all';
-
-/** Printed by every test that uses it, so that a failing run can be repeated. */
-export const seed = Number(process.env.SYNC_RUN_SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-/** Random numbers in [0, 1) that follow from a seed (mulberry32). */
-export function randomFrom(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Every `stride`th number from 1 to `last`, beginning at one the seed picks; all of them where the test is exhaustive. */
-export function sample(last: number, wanted: number): number[] {
-  const stride = exhaustive ? 1 : Math.max(1, Math.floor(last / wanted));
-  const first = 1 + (seed % stride);
-  const picked: number[] = [];
-  for (let at = first; at <= last; at += stride) picked.push(at);
-  return picked;
-}
-
 /** What a run said before it ended, if it came to that. */
 export interface Said {
   exit: number;

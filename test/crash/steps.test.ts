@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { engines } from '../helpers/project.ts';
 import { crashRound, createPagesProject, type Hit, stepsOf } from './pages.ts';
-import { sample, seed } from './rig.ts';
+import { sample, seed } from '../prove/cases.ts';
 
 useMariadb();
 
