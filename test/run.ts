@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process';
-import { glob, readFile, statfs } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, join, relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
-import { startMariadb } from './helpers/mariadb.ts';
+import { forgetHook, startDatabase, workInMemory } from './helpers/surroundings.ts';
 import { countLine, objections, parseDenoOutput, type Tally } from './helpers/tally.ts';
 
 /** One file's tests, in milliseconds. */
 const fileTimeout = 10 * 60_000;
 /** Most tests wait for children and disks. */
 const concurrency = Math.max(2, availableParallelism());
+
+/** Their tests are run by `test/prove/run.ts`. */
+const rigFolders = [join('test', 'crash'), join('test', 'prove')];
 
 const top = fileURLToPath(new URL('..', import.meta.url));
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -20,13 +23,10 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 
 process.chdir(top);
-// A run started by a git hook must not work on the repository of that hook.
-for (const name of Object.keys(process.env)) if (name.startsWith('GIT_') || name === 'SYNC_RUN_HOOK') delete process.env[name];
-
+forgetHook();
 await workInMemory();
 const files = await testFiles();
-const server = (await needDatabase(files)) ? await startMariadb() : null;
-if (server) process.env.SYNC_RUN_TEST_MARIADB = server.handle;
+const stopDatabase = (await needDatabase(files)) ? await startDatabase() : async () => {};
 try {
   const tally = onDeno ? await runOnDeno(files) : await runOnNode(files);
   const problems = objections(tally);
@@ -35,47 +35,23 @@ try {
   console.log(countLine(tally));
   if (tally.failed > 0 || problems.length > 0) process.exitCode = 1;
 } finally {
-  if (server) {
-    await showCrash(join(dirname(server.socket), 'error.log'));
-    await server.stop();
-  }
+  await stopDatabase();
 }
 
-/**
- * Scratch repositories and databases go to memory where there is enough of it: thousands of fsyncs on a disk take several times longer.
- * What an fsync is worth is not tested here; which calls are made is the same.
- */
-async function workInMemory(): Promise<void> {
-  if (process.env.TMPDIR || process.platform !== 'linux') return;
-  const memory = '/dev/shm';
-  const space = await statfs(memory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'EACCES') return null;
-    throw error;
-  });
-  if (space && space.bavail * space.bsize >= 4 * 1024 ** 3) process.env.TMPDIR = memory;
-}
-
-/** A server that died fails every test after it; its own words say why. */
-async function showCrash(log: string): Promise<void> {
-  const text = await readFile(log, 'utf8');
-  const crash = text.indexOf('got signal');
-  if (crash >= 0) console.log(`The database server crashed:\n${text.slice(Math.max(0, crash - 200), crash + 6000)}`);
-}
-
-/** The test files below the folders of the command line, or all of them. */
+/** The test files below the folders of the command line; without any, all but the rigs, which `npm run prove` runs. */
 async function testFiles(): Promise<string[]> {
   const found: string[] = [];
   const folders = wanted.length > 0 ? wanted : ['test'];
+  const isRig = (path: string): boolean => wanted.length === 0 && rigFolders.some((folder) => path.startsWith(`${folder}${sep}`));
   for (const folder of folders) {
     const pattern = folder.endsWith('.ts') ? folder : join(folder, '**/*.test.ts');
-    for await (const path of glob(pattern, { cwd: top })) found.push(path.split(sep).join('/'));
+    for await (const path of glob(pattern, { cwd: top })) if (!isRig(path)) found.push(path.split(sep).join('/'));
   }
   return found.toSorted();
 }
 
 /** Whether a file names the server, so that a run of the pure tests starts none. */
 async function needDatabase(paths: readonly string[]): Promise<boolean> {
-  if (process.env.SYNC_RUN_TEST_MARIADB !== undefined) return false;
   const sources = await Promise.all(paths.map((path) => readFile(join(top, path), 'utf8')));
   return sources.some((source) => /mariadb|mysql/i.test(source));
 }
