@@ -5,6 +5,7 @@ import { join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+import { isRig } from './helpers/rig-folders.ts';
 import { forgetHook, startDatabase, workInMemory } from './helpers/surroundings.ts';
 import { countLine, objections, parseDenoOutput, type Tally } from './helpers/tally.ts';
 
@@ -12,9 +13,6 @@ import { countLine, objections, parseDenoOutput, type Tally } from './helpers/ta
 const fileTimeout = 10 * 60_000;
 /** Most tests wait for children and disks. */
 const concurrency = Math.max(2, availableParallelism());
-
-/** Their tests are run by `test/prove/run.ts`. */
-const rigFolders = [join('test', 'crash'), join('test', 'prove')];
 
 const top = fileURLToPath(new URL('..', import.meta.url));
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -42,12 +40,11 @@ try {
 async function testFiles(): Promise<string[]> {
   const found: string[] = [];
   const folders = wanted.length > 0 ? wanted : ['test'];
-  const isRig = (path: string): boolean => wanted.length === 0 && rigFolders.some((folder) => path.startsWith(`${folder}${sep}`));
   for (const folder of folders) {
     const pattern = folder.endsWith('.ts') ? folder : join(folder, '**/*.test.ts');
-    for await (const path of glob(pattern, { cwd: top })) if (!isRig(path)) found.push(path.split(sep).join('/'));
+    for await (const path of glob(pattern, { cwd: top })) found.push(path.split(sep).join('/'));
   }
-  return found.toSorted();
+  return found.filter((file) => wanted.length > 0 || !isRig(file)).toSorted();
 }
 
 /** Whether a file names the server, so that a run of the pure tests starts none. */

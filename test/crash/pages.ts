@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import type { TestContext } from 'node:test';
-import { createProject, type Engine, type Project } from '../helpers/project.ts';
+import { digest } from '../../src/core/digest.ts';
+import { createProject, type Database, type Engine, type Project } from '../helpers/project.ts';
 import { addPages, at } from '../helpers/scenario.ts';
 import {
   assertTxid,
@@ -14,6 +16,7 @@ import {
   type Said,
   source,
   startRun,
+  withState,
 } from './rig.ts';
 
 export type Direction = 'export' | 'import' | 'sync';
@@ -30,17 +33,26 @@ export interface World {
   rows: Record<string, string>;
 }
 
+/** Where the items are that come and go. */
+type Home = (slug: string) => string;
+
+/** All in the folder of the others, or each in one of its own, which comes and goes with it. */
+const together: Home = (slug) => at(slug);
+const apart: Home = (slug) => at(slug, slug);
+
 /** Six items, three that change on the side of the files and three on that of the rows. */
-function texts({ files, rows }: Age): Record<string, string> {
-  const pages = {
-    edit: `edit ${files}\n`,
-    [`gone${files}`]: `gone ${files}\n`,
-    [`name${files}`]: 'a text that moves with its file\n',
-    redit: `edit ${rows}\n`,
-    [`rgone${rows}`]: `row gone ${rows}\n`,
-    [`rname${rows}`]: 'a text that moves with its row\n',
-  };
-  const entries = Object.entries(pages).map(([slug, text]) => [at(slug), text] as const);
+function texts({ files, rows }: Age, home: Home): Record<string, string> {
+  return sorted([
+    [at('edit'), `edit ${files}\n`],
+    [home(`gone${files}`), `gone ${files}\n`],
+    [at(`name${files}`), 'a text that moves with its file\n'],
+    [at('redit'), `edit ${rows}\n`],
+    [home(`rgone${rows}`), `row gone ${rows}\n`],
+    [at(`rname${rows}`), 'a text that moves with its row\n'],
+  ]);
+}
+
+function sorted(entries: readonly (readonly [path: string, text: string])[]): Record<string, string> {
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -57,11 +69,16 @@ export async function createPagesProject(t: TestContext, engine: Engine): Promis
   return withPages(await createProject(t, { engine }));
 }
 
-/** The same in a project whose table of pages is empty. */
-export async function withPages(project: Project): Promise<Pages> {
+/**
+ * The same in a project whose table of pages is empty.
+ *
+ * @param folders whether the items that come and go have a folder each
+ */
+export async function withPages(project: Project, { folders = false }: { folders?: boolean } = {}): Promise<Pages> {
   const { engine } = project.db;
   const { db } = project;
-  await addPages(db, Object.fromEntries(Object.entries(texts({ files: 0, rows: 0 })).map(([path, text]) => [slugOf(path), text])));
+  const home = folders ? apart : together;
+  for (const [path, text] of Object.entries(texts({ files: 0, rows: 0 }, home))) await addPage(db, path, text);
   await project.run('sync');
   // The first batch with rows makes the table of trees, which is not what is tried here.
   await project.write(at('edit'), 'edit -1\n');
@@ -71,10 +88,8 @@ export async function withPages(project: Project): Promise<Pages> {
   const age = { files: 0, rows: 0 };
 
   const rowsOf = async (tail: string): Promise<Record<string, string>> => {
-    const rows = await db.sql(`SELECT slug, body FROM pages ORDER BY slug${tail}`);
-    return Object.fromEntries(
-      rows.map(({ slug, body }) => [at(String(slug)), String(body)] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    );
+    const rows = await db.sql(`SELECT lang, slug, body FROM pages ORDER BY slug${tail}`);
+    return sorted(rows.map(({ lang, slug, body }) => [at(String(slug), String(lang)), String(body)]));
   };
   const world = async (): Promise<World> => ({ files: await filesOf(project), rows: await rowsOf('') });
   return Object.assign(project, {
@@ -86,21 +101,22 @@ export async function withPages(project: Project): Promise<Pages> {
       if (next.files > age.files) {
         const { files } = next;
         await project.write(at('edit'), `edit ${files}\n`);
-        await project.repo.remove(at(`gone${age.files}`));
-        await project.write(at(`gone${files}`), `gone ${files}\n`);
+        const gone = home(`gone${age.files}`);
+        await project.repo.remove(folders ? dirname(gone) : gone);
+        await project.write(home(`gone${files}`), `gone ${files}\n`);
         await project.repo.move(at(`name${age.files}`), at(`name${files}`));
       }
       if (next.rows > age.rows) {
         const { rows } = next;
         await db.sql('UPDATE pages SET body = ? WHERE slug = ?', [`edit ${rows}\n`, 'redit']);
         await db.sql('DELETE FROM pages WHERE slug = ?', [`rgone${age.rows}`]);
-        await addPages(db, { [`rgone${rows}`]: `row gone ${rows}\n` });
+        await addPage(db, home(`rgone${rows}`), `row gone ${rows}\n`);
         await db.sql('UPDATE pages SET slug = ? WHERE slug = ?', [`rname${rows}`, `rname${age.rows}`]);
       }
-      const old = { files: texts({ ...age, files: next.files }), rows: texts({ ...age, rows: next.rows }) };
+      const old = { files: texts({ ...age, files: next.files }, home), rows: texts({ ...age, rows: next.rows }, home) };
       assert.deepEqual(await world(), old);
       Object.assign(age, next);
-      return { old, changed: { files: texts(next), rows: texts(next) } };
+      return { old, changed: { files: texts(next, home), rows: texts(next, home) } };
     },
   });
 }
@@ -117,8 +133,9 @@ export async function stepsOf(project: Pages, direction: Direction, src: URL = s
   return names;
 }
 
-function slugOf(path: string): string {
-  return path.slice(at('').length - '.html'.length, -'.html'.length);
+async function addPage(db: Database, path: string, text: string): Promise<void> {
+  const [, , lang = '', file = ''] = path.split('/');
+  await addPages(db, { [file.slice(0, -'.html'.length)]: text }, { lang });
 }
 
 function same(a: World, b: World): boolean {
@@ -131,7 +148,7 @@ export interface Round {
   killAt: number;
   /** The steps before which the runs after it are killed while they recover. */
   recoveries?: readonly number[];
-  /** How the run is killed, if not by itself at a step. */
+  /** How the run, and each recovery, is killed if not by itself at a step. */
   run?: (options: RunOptions) => Promise<Said | null>;
   /** Whether a run after it also has to write nothing. */
   quiet?: boolean;
@@ -164,9 +181,10 @@ export async function crashRound(
   if (said) {
     assert.equal(said.exit, 0, `${said.code}: ${said.message}`);
     assert.deepEqual(await project.world(), changed, 'a run that ended well did everything');
+    await assertHistory(project, said, [old, changed]);
   }
   const intent = await intentOf(project);
-  for (const at of recoveries) await (await startRun(project, { request: onlyRecover, killAt: at, src: src.href })).go();
+  for (const at of recoveries) await kill({ request: onlyRecover, killAt: at, src: src.href });
 
   const recovered = await runHere(project, onlyRecover, src);
   assert.equal(recovered.exit, 0, `${recovered.code}: ${recovered.message}`);
@@ -191,4 +209,14 @@ export async function crashRound(
   }
   if (said) return 'missed';
   return intent ? 'inside' : isOld ? 'before' : 'after';
+}
+
+/** What was replaced by a run that ended well can be had back. */
+async function assertHistory(project: Pages, said: Said, worlds: readonly World[]): Promise<void> {
+  const texts = worlds.flatMap(({ files, rows }) => [...Object.values(files), ...Object.values(rows)]);
+  await withState(project, async (state) => {
+    const batch = await state.batch(said.report?.txid ?? '');
+    assert.equal(batch?.status, 'done', 'the batch is in the history');
+    for (const text of texts) assert.ok(await state.blob(digest(Buffer.from(text))), `"${text.trim()}" is in the history`);
+  });
 }

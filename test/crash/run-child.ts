@@ -19,9 +19,11 @@ export interface ChildOptions {
   killAt: number;
   /** The step before which it says `paused` and waits for a line; 0 for none. */
   pauseAt: number;
+  /** Whether it says how the run ended and then `paused`, before anything is closed. */
+  pauseAtEnd?: boolean;
 }
 
-const { src, cwd, env, request, killAt, pauseAt } = JSON.parse(process.argv[2] ?? '') as ChildOptions;
+const { src, cwd, env, request, killAt, pauseAt, pauseAtEnd } = JSON.parse(process.argv[2] ?? '') as ChildOptions;
 const load = <T>(path: string): Promise<T> => import(new URL(path, src).href) as Promise<T>;
 const { openContext } = await load<typeof import('../../src/runner/open-context.ts')>('runner/open-context.ts');
 const { run } = await load<typeof import('../../src/runner/run.ts')>('runner/run.ts');
@@ -40,10 +42,15 @@ function step(name: string): void {
   if (steps === killAt) process.kill(process.pid, 'SIGKILL');
   if (steps === pauseAt) {
     counting = false;
-    fs.writeSync(1, 'paused\n');
-    while (!isResumed()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    pause();
     counting = true;
   }
+}
+
+/** Stops this thread until it is told to go on. */
+function pause(): void {
+  fs.writeSync(1, 'paused\n');
+  while (!isResumed()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
 }
 
 /** The pipe does not block, but this thread has to. */
@@ -91,10 +98,21 @@ process.stdin.pause();
 
 counting = true;
 const result = await outcome();
-process.stdout.write(`${JSON.stringify({ ...result, steps, names })}\n`);
+if (!pauseAtEnd) tell(result);
 process.exit(result.exit);
 
-async function outcome(): Promise<{ exit: number; report: Report | null; code: string | null; message: string }> {
+interface Outcome {
+  exit: number;
+  report: Report | null;
+  code: string | null;
+  message: string;
+}
+
+function tell(result: Outcome): void {
+  fs.writeSync(1, `${JSON.stringify({ ...result, steps, names })}\n`);
+}
+
+async function outcome(): Promise<Outcome> {
   let context: (Context & AsyncDisposable) | null = null;
   try {
     context = await openContext({ cwd, env, mode: 'write', signal: new AbortController().signal });

@@ -1,0 +1,93 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Mutant } from './mutate.ts';
+import type { Promised, Rig } from './promises.ts';
+import type { Outcome } from './run-rig.ts';
+
+/** What became of a mutant: its rig noticed it, did not notice it, or could not run here. */
+export interface Fate {
+  mutant: Mutant;
+  fate: 'killed' | 'survived' | 'not run';
+}
+
+export interface Findings {
+  promises: readonly Promised[];
+  outcomes: readonly Outcome[];
+  mutants: readonly Fate[];
+  seed: number;
+  versions: readonly [name: string, version: string][];
+}
+
+const BEGIN = '<!-- What follows is written by `npm run prove`. -->';
+const END = '<!-- Here it ends. -->';
+
+/** Puts the table of these findings into `docs/guarantees.md`. */
+export async function writeTable(top: string, findings: Findings): Promise<void> {
+  const path = join(top, 'docs/guarantees.md');
+  const text = await readFile(path, 'utf8');
+  const [before, after] = [text.split(BEGIN)[0], text.split(END)[1]];
+  if (before === undefined || after === undefined) throw new Error(`"${path}" does not say where the table belongs`);
+  await writeFile(path, `${before}${BEGIN}\n${table(findings)}\n${END}${after}`);
+}
+
+function table(findings: Findings): string {
+  const { promises, mutants, seed, versions } = findings;
+  return [
+    `Seed ${seed}; ${versions.map((pair) => pair.join(' ')).join(', ')}.`,
+    '',
+    '| | Promise | Fault | Cases | Survived | Not run | Mutants killed |',
+    '| --- | --- | --- | ---: | ---: | ---: | ---: |',
+    ...promises.map((promised) => {
+      const { cases, survived, notRun, killed, all } = counted(promised, findings);
+      return `| ${promised.id} | ${promised.promise} | ${promised.fault} | ${cases} | ${survived} | ${notRun || ''} | ${all === 0 ? '' : `${killed} of ${all}`} |`;
+    }),
+    '',
+    '| Protection switched off | Goes red | Fate |',
+    '| --- | --- | --- |',
+    ...mutants.map(({ mutant, fate }) => `| ${mutant.name} | \`${mutant.rig}\` (${mutant.promise}) | ${fate} |`),
+  ].join('\n');
+}
+
+/** A line for each promise and one for all, for people at a terminal. The last counts tests, as every suite of this project does. */
+export function summary(findings: Findings): string {
+  const lines = findings.promises.map((promised) => {
+    const { cases, survived, notRun, killed, all } = counted(promised, findings);
+    const parts = [`${survived} of ${cases} cases survived`];
+    if (notRun > 0) parts.push(`${notRun} tests not run`);
+    if (all > 0) parts.push(`${killed} of ${all} mutants killed`);
+    return `${promised.id} ${promised.promise}: ${parts.join(', ')}`;
+  });
+  const ended = (wanted: Outcome['ended']): number => findings.outcomes.filter((outcome) => outcome.ended === wanted).length;
+  const fates = (wanted: Fate['fate']): number => findings.mutants.filter(({ fate }) => fate === wanted).length;
+  return [
+    ...lines,
+    `Seed ${findings.seed}`,
+    `${ended('passed') + fates('killed')} passed, ${ended('failed') + fates('survived')} failed, ${ended('skipped') + fates('not run')} skipped`,
+  ].join('\n');
+}
+
+interface Counted {
+  cases: number;
+  survived: number;
+  /** Tests that could not run here. */
+  notRun: number;
+  killed: number;
+  all: number;
+}
+
+function counted({ id, rigs }: Promised, { outcomes, mutants }: Findings): Counted {
+  const mine = outcomes.filter((outcome) => rigs.some((rig) => belongs(outcome, rig)));
+  const sum = (some: readonly Outcome[]): number => some.reduce((total, { cases }) => total + cases, 0);
+  const fates = mutants.filter(({ mutant }) => mutant.promise === id);
+  return {
+    cases: sum(mine),
+    survived: sum(mine.filter(({ ended }) => ended === 'passed')),
+    notRun: mine.filter(({ ended }) => ended === 'skipped').length,
+    killed: fates.filter(({ fate }) => fate === 'killed').length,
+    all: fates.length,
+  };
+}
+
+function belongs({ file, name }: Outcome, { file: wanted, tests }: Rig): boolean {
+  return file === wanted && (tests?.test(name) ?? true);
+}
