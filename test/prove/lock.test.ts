@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { acquireLock, lockHolder } from '../../src/state/lock.ts';
+import { full, randomFrom, seed, survived } from './cases.ts';
+
+const RACERS = 50;
+const ROUNDS = full ? 40 : 4;
+const script = fileURLToPath(new URL('lock-child.ts', import.meta.url));
+
+it(
+  'of fifty racers one at a time has the lock, though some are killed or stopped while they have it',
+  { skip: process.platform !== 'linux' && 'reads /proc' },
+  async (t) => {
+    const scratch = await realpath(await mkdtemp(join(tmpdir(), 'sync-run-lock-')));
+    t.after(() => rm(scratch, { recursive: true, force: true }));
+    const folder = join(scratch, 'state');
+    const random = randomFrom(seed);
+    const counts = { taken: 0, killed: 0, stopped: 0 };
+    const problems: string[] = [];
+
+    const race = async (): Promise<void> => {
+      const child = spawn(process.execPath, [script, folder, join(scratch, 'mark'), String(ROUNDS)], { stdio: ['ignore', 'pipe', 'pipe'] });
+      let stderr = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+      const closed = once(child, 'close');
+      let isKilled = false;
+      for await (const _ of createInterface({ input: child.stdout })) {
+        counts.taken += 1;
+        const chance = random();
+        if (chance < 0.05) {
+          counts.killed += 1;
+          isKilled = child.kill('SIGKILL');
+        } else if (chance < 0.1) {
+          counts.stopped += 1;
+          child.kill('SIGSTOP');
+          // It may have given the lock back before it was stopped; then another one has it, or this here.
+          const lock = await acquireLock(folder, { holder: { command: 'the judge' }, timeoutMs: 100 }).catch((error: { code?: string }) => {
+            if (error.code !== 'LOCKED') throw error;
+            return null;
+          });
+          await lock?.release();
+          child.kill('SIGCONT');
+        }
+      }
+      const [code] = (await closed) as [number | null];
+      if (code !== 0 && !isKilled) problems.push(stderr);
+    };
+    await Promise.all(Array.from({ length: RACERS }, race));
+    assert.deepEqual(problems, [], 'nobody met another one inside');
+    assert.equal(await lockHolder(folder), null, 'the lock is free once all are gone');
+    assert.ok(counts.taken >= RACERS && counts.killed > 0 && counts.stopped > 0, JSON.stringify(counts));
+    survived(t, {
+      cases: counts.taken,
+      detail: `${RACERS} racers, ${counts.killed} killed and ${counts.stopped} stopped while they had it`,
+    });
+  },
+);
