@@ -14,6 +14,7 @@ import { stage } from '../../src/tree/stage.ts';
 import { takeAway } from '../../src/tree/take-away.ts';
 import { changesOf, scratchTree, type Edit } from '../helpers/scratch-tree.ts';
 import { onFailingDisk } from '../helpers/failing-disk.ts';
+import { full, survived } from '../prove/cases.ts';
 
 const shown = (outcomes: Outcome[]): string[] =>
   outcomes.map(({ change, result, found }) => [change.path, result, ...(found ? [new TextDecoder().decode(found)] : [])].join(' | '));
@@ -473,10 +474,11 @@ test('a folder swapped for a link in a race lets nothing out', { skip: process.p
       });
     }
   })();
+  const rounds = full ? 5_000 : 150;
   let placed = 0;
   let refused = 0;
   try {
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < rounds; round++) {
       const { changes, textOf } = changesOf([
         ['db/s/a', 'old', 'new'],
         ['db/s/b', null, 'b'],
@@ -509,4 +511,5 @@ test('a folder swapped for a link in a race lets nothing out', { skip: process.p
     ['outside/a'],
   );
   assert.equal(all['outside/a'], 'theirs');
+  survived(t, { cases: 2 * rounds, detail: `${placed} batches placed, ${refused} refused` });
 });
