@@ -37,6 +37,8 @@ export interface RunnerOptions extends OpenOptions {
   rows: number | null;
   /** In milliseconds; see `createSettle`. */
   quiet?: number;
+  /** In milliseconds, between two looks everywhere; see `startLive`. */
+  every?: number;
   clock?: Clock;
   /** A listener of the event stream threw. */
   onListenerError?: (error: unknown) => void;
@@ -132,7 +134,6 @@ async function assemble(
   const stopRows = options.rows === null ? () => {} : lookForRows(clock, options.rows, queue);
   if (options.live) {
     const { config } = await warm.take();
-    const quiet = options.quiet === undefined ? {} : { quiet: options.quiet };
     live = await startLive({
       folder: tree.top,
       root: join(tree.top, config.root),
@@ -143,7 +144,8 @@ async function assemble(
       gate,
       queue,
       events,
-      ...quiet,
+      ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
+      ...(options.every === undefined ? {} : { every: options.every }),
     });
   }
   return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -10,35 +10,13 @@ import type { TestContext } from 'node:test';
 import { connectRunner } from '../../src/runner/client.ts';
 import type { RunnerEvent } from '../../src/runner/events.ts';
 import type { BatchSummary } from '../../src/state/state.ts';
-import { cliCommand, type CliRun } from '../helpers/cli.ts';
+import type { CliRun } from '../helpers/cli.ts';
 import { at } from '../helpers/scenario.ts';
 import { createSeen } from '../helpers/seen.ts';
+import { startProgram as start, startWatch as watch } from '../helpers/program.ts';
 import { createSite, type Site, until } from '../helpers/site.ts';
 
 const pages = { home: 'home\n', about: 'about\n', news: 'news\n' };
-
-/** A program of its own, ended with the test at the latest. */
-function start(t: TestContext, site: Site, args: readonly string[]) {
-  const [program, ...first] = cliCommand();
-  const env = { ...site.repo.env, XDG_RUNTIME_DIR: site.repo.beside('home'), NO_COLOR: '1' };
-  const child = spawn(program, [...first, ...args], { cwd: site.repo.path, env, stdio: ['pipe', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += String(data)));
-  const ended = once(child, 'close').then(([code, signal]) => (code as number | null) ?? String(signal));
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  return { child, ended, said: () => said };
-}
-
-/** `sync-run watch` as a process, once it watches. */
-async function watch(t: TestContext, site: Site, ...more: string[]) {
-  const program = start(t, site, ['watch', ...more]);
-  await until('it watches', () => program.said().includes('Watching;') || program.child.exitCode !== null);
-  assert.equal(program.child.exitCode, null, program.said());
-  return program;
-}
 
 async function eventsOf(t: TestContext, site: Site) {
   const seen = createSeen<RunnerEvent>();
