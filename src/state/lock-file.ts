@@ -20,7 +20,11 @@ export async function writeHolder(folder: string, holder: LockHolder): Promise<v
 
 /** Only the holder may call it, before it lets the lock go. */
 export async function removeHolder(folder: string): Promise<void> {
-  await rm(join(folder, 'lock.json'), { force: true });
+  try {
+    await rm(join(folder, 'lock.json'), { force: true });
+  } catch {
+    // It misleads nobody: the kernel is asked first whether the lock is held. And what was done under the lock must be told as it ended.
+  }
 }
 
 /** Null where nothing readable is written, or where a process that is no more wrote it (it was killed). */

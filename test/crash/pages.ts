@@ -6,16 +6,15 @@ import { createProject, type Database, type Engine, type Project } from '../help
 import { addPages, at } from '../helpers/scenario.ts';
 import {
   assertTxid,
-  baseOf,
   digestsOf,
   filesOf,
-  intentOf,
   onlyRecover,
   runHere,
   type RunOptions,
   type Said,
   source,
   startRun,
+  stateOf,
   withState,
 } from './rig.ts';
 
@@ -166,7 +165,7 @@ export async function crashRound(
   project: Pages,
   { direction, killAt, recoveries = [], run, quiet = false, src = source }: Round,
 ): Promise<Hit> {
-  const baseBefore = await baseOf(project);
+  const { base: baseBefore } = await stateOf(project);
   const { old, changed } = await project.change(direction);
   const kill = run ?? (async (options: RunOptions) => (await startRun(project, options)).go());
   const said = await kill({ request: { direction }, killAt, src: src.href });
@@ -183,7 +182,7 @@ export async function crashRound(
     assert.deepEqual(await project.world(), changed, 'a run that ended well did everything');
     await assertHistory(project, said, [old, changed]);
   }
-  const intent = await intentOf(project);
+  const { intent } = await stateOf(project);
   for (const at of recoveries) await kill({ request: onlyRecover, killAt: at, src: src.href });
 
   const recovered = await runHere(project, onlyRecover, src);
@@ -191,14 +190,15 @@ export async function crashRound(
   const world = await project.world();
   const isOld = same(world, old);
   if (!isOld) assert.deepEqual(world, changed, 'all is old or all is new after recovery, and nothing else is there');
-  assert.deepEqual(await baseOf(project), isOld ? baseBefore : digestsOf(changed.files), 'the base is what both sides agree on');
-  assert.equal(await intentOf(project), null);
+  const state = await stateOf(project);
+  assert.deepEqual(state.base, isOld ? baseBefore : digestsOf(changed.files), 'the base is what both sides agree on');
+  assert.equal(state.intent, null, 'no batch is unfinished after recovery');
   await assertTxid(project);
 
   const last = await runHere(project, { direction }, src);
   assert.equal(last.exit, 0, `${last.code}: ${last.message}`);
   assert.deepEqual(await project.world(), changed, 'the next run ends it');
-  assert.deepEqual(await baseOf(project), digestsOf(changed.files));
+  assert.deepEqual((await stateOf(project)).base, digestsOf(changed.files), 'the base is what the next run left');
   const [moved] = await project.db.sql('SELECT note FROM pages WHERE slug = ?', [`name${project.age.files}`]);
   assert.equal(moved?.note, 'kept', 'the renamed row kept its other columns');
   if (quiet) {

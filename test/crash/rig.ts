@@ -44,7 +44,7 @@ export type RunOptions = Pick<ChildOptions, 'request'> & Partial<Omit<ChildOptio
 /** Starts a run and waits until it is ready. Steps are counted on Node.js only, so such a child runs there in any case. */
 export async function startRun(project: Project, options: RunOptions): Promise<RunChild> {
   const all: ChildOptions = { src: source.href, cwd: project.repo.path, env: project.env, killAt: 0, pauseAt: 0, ...options };
-  const counts = all.killAt + all.pauseAt > 0 || options.env?.UV_THREADPOOL_SIZE !== undefined;
+  const counts = all.killAt + all.pauseAt > 0 || all.pauseAtEnd || options.env?.UV_THREADPOOL_SIZE !== undefined;
   const script = fileURLToPath(new URL('./run-child.ts', import.meta.url));
   const [program, ...args] = counts ? [node(), script] : ownRuntime(script);
   const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'sync-run-test-compiled'), ...options.env };
@@ -155,9 +155,38 @@ export function digestsOf(texts: Record<string, string>): Record<string, string>
   return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path, digest(Buffer.from(text))]));
 }
 
+/** What is in the state, read past the code under test: that would start a thread for each look. */
+export interface StateSeen {
+  /** What both sides agreed on: path to digest. */
+  base: Record<string, string>;
+  /** The txid of the unfinished batch. */
+  intent: string | null;
+  meta: Record<string, string>;
+}
+
+export async function stateOf(project: Project): Promise<StateSeen> {
+  const { DatabaseSync } = await import('node:sqlite');
+  const db = new DatabaseSync(join(project.repo.path, '.git/sync-run/state.db'), { readOnly: true });
+  const all = (sql: string): [string, string][] =>
+    db
+      .prepare(sql)
+      .all()
+      .map(({ name, value }) => [String(name), String(value)]);
+  try {
+    const [intent] = all("SELECT txid AS name, '' AS value FROM batches WHERE status = 'pending'");
+    return {
+      base: Object.fromEntries(all('SELECT path AS name, text AS value FROM base ORDER BY path')),
+      intent: intent?.[0] ?? null,
+      meta: Object.fromEntries(all('SELECT name, value FROM meta')),
+    };
+  } finally {
+    db.close();
+  }
+}
+
 /** The txid in the database is the one the state knows: nobody is left in doubt. */
 export async function assertTxid(project: Project): Promise<void> {
-  const meta = await withState(project, (state) => state.meta());
+  const { meta } = await stateOf(project);
   if (meta.tree === undefined || meta.rowTxid === undefined) return;
   const [row] = await project.db.sql('SELECT txid FROM sync_run_tree WHERE tree = ?', [meta.tree]);
   assert.equal(row?.txid, meta.rowTxid, 'the txid in the database is the one the state knows');

@@ -98,7 +98,7 @@ process.stdin.pause();
 
 counting = true;
 const result = await outcome();
-if (!pauseAtEnd) tell(result);
+if (!pauseAtEnd) process.stdout.write(said(result));
 process.exit(result.exit);
 
 interface Outcome {
@@ -108,14 +108,29 @@ interface Outcome {
   message: string;
 }
 
-function tell(result: Outcome): void {
-  fs.writeSync(1, `${JSON.stringify({ ...result, steps, names })}\n`);
+function said(outcome: Outcome): string {
+  return `${JSON.stringify({ ...outcome, steps, names })}\n`;
 }
 
 async function outcome(): Promise<Outcome> {
-  let context: (Context & AsyncDisposable) | null = null;
+  const opened: (Context & AsyncDisposable)[] = [];
   try {
-    context = await openContext({ cwd, env, mode: 'write', signal: new AbortController().signal });
+    const ended = await perform(opened);
+    counting = false;
+    if (pauseAtEnd) {
+      fs.writeSync(1, said(ended));
+      pause();
+    }
+    return ended;
+  } finally {
+    await opened[0]?.[Symbol.asyncDispose]();
+  }
+}
+
+async function perform(opened: (Context & AsyncDisposable)[]): Promise<Outcome> {
+  try {
+    const context = await openContext({ cwd, env, mode: 'write', signal: new AbortController().signal });
+    opened.push(context);
     const { direction, ...rest } = request;
     const report =
       direction === 'undo'
@@ -125,8 +140,5 @@ async function outcome(): Promise<Outcome> {
   } catch (error) {
     const { exitCode = 70, code = null, message } = error as { exitCode?: number; code?: string | null; message: string };
     return { exit: exitCode, report: null, code, message };
-  } finally {
-    counting = false;
-    await context?.[Symbol.asyncDispose]();
   }
 }

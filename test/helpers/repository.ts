@@ -40,9 +40,9 @@ const identity = `[user]
   detachedHead = false
 `;
 
-/** Makes an empty repository in a new folder below the system's temporary folder; `cleanup` removes all of it. */
-export async function createRepository(): Promise<ScratchRepository> {
-  const area = await realpath(await mkdtemp(join(tmpdir(), 'sync-run-test-')));
+/** Makes an empty repository in a new folder below another one, the system's temporary folder by default; `cleanup` removes all of it. */
+export async function createRepository(below = tmpdir()): Promise<ScratchRepository> {
+  const area = await realpath(await mkdtemp(join(below, 'sync-run-test-')));
   const home = join(area, 'home');
   const path = join(area, 'repo');
   await mkdir(home);

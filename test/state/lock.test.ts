@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { SyncError } from '../../src/core/errors.ts';
@@ -36,6 +36,18 @@ test('one process has it once only, and releasing twice does not take it from th
   assert.equal(await tryLock(folder, options), null);
   await second[Symbol.asyncDispose]();
   assert.equal(await lockHolder(folder), null);
+});
+
+test('what was done under the lock does not fail because the note of its holder cannot be removed', async (t) => {
+  const folder = await scratchFolder(t);
+  const lock = await acquireLock(folder, { ...options, timeoutMs: 0 });
+  const note = join(folder, 'lock.json');
+  await rm(note);
+  await mkdir(join(note, 'in the way'), { recursive: true });
+  await lock.release();
+  assert.equal(await lockHolder(folder), null);
+  await rm(note, { recursive: true });
+  await (await acquireLock(folder, { ...options, timeoutMs: 0 })).release();
 });
 
 for (const runtime of ['node', 'deno'] as const) {
