@@ -67,7 +67,10 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   if (request.dryRun) return { ...report, notices: [...tooMuch, ...report.notices] };
   if (!(await still())) throw new Unstable('Git was at work while the batch was planned');
   // No batch is unfinished here, so nothing needs them any more.
-  if (snapshot.leftovers.length > 0) await removeLeftovers(treeOf(context), snapshot.leftovers);
+  if (snapshot.leftovers.length > 0) {
+    await context.state.secure();
+    await removeLeftovers(treeOf(context), snapshot.leftovers);
+  }
 
   const writesRows = operations.some(({ row }) => row);
   if (writesRows) await prepareTarget(context);

@@ -24,6 +24,8 @@ export interface Recovered {
 export async function recover(context: Context): Promise<Recovered | null> {
   const batch = await context.state.intent();
   if (!batch) return null;
+  // What is done from here on must never be on the disk without the intent.
+  await context.state.secure();
   try {
     return await end(context, batch);
   } catch (error) {

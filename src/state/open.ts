@@ -57,6 +57,10 @@ export async function openState(folder: string, options: OpenStateOptions): Prom
       const items = await applyItems({ ...findings, tombstones: { set: [], drop: [] } });
       await db.transaction([...texts, ...items, ...metaStatements(findings.meta)]);
     },
+    async secure() {
+      // Any commit makes all of the WAL durable, but one that changes nothing is none.
+      await db.transaction([{ sql: `INSERT OR REPLACE INTO meta (name, value) VALUES ('secured', hex(randomblob(8)))` }]);
+    },
     async abandon(txid) {
       await db.transaction(forgetIntent(txid));
     },

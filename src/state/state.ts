@@ -83,6 +83,8 @@ export interface State {
   finish(completion: Completion): Promise<void>;
   /** Records what was found to be so without any batch: adoptions, open conflicts, the commit; durable when it returns. */
   record(findings: Findings): Promise<void>;
+  /** Makes durable what is recorded: a process that was killed may have written it, and not come to wait for the disk. */
+  secure(): Promise<void>;
   /** Forgets an intent that changed nothing. */
   abandon(txid: string): Promise<void>;
   /** Newest first, the unfinished batch included. `path` is a file, or a folder with all that is in it. */

@@ -13,7 +13,7 @@ import { bytesOf, holds, putBack } from './take-away.ts';
 /**
  * Gives the staged content its name if the target still is what the plan saw. Goes on from wherever an earlier try ended.
  *
- * @param textOf where to take the content from if the staged file is gone or damaged; null in the first try
+ * @param textOf where to take the content from in any but the first try; null in the first
  */
 export async function putInPlace(dir: Dir, change: FileChange, textOf: TextOf | null): Promise<Ending> {
   if (change.before === null && !textOf && (await createAtOnce(dir, change))) return DONE;
@@ -35,10 +35,11 @@ async function createAtOnce(dir: Dir, change: FileChange): Promise<boolean> {
   }
 }
 
+/** Always to a new inode: what a killed process had staged reads well, but may never have reached the disk. */
 async function restage(dir: Dir, change: FileChange, textOf: TextOf): Promise<void> {
-  if (holds(await readAt(dir, change.temp ?? ''), change.after)) return;
-  await removeIfThere(dir, change.temp ?? '');
-  if (change.after !== null) await stageOne(dir, change, await textOf(change.after));
+  const bytes = change.after === null ? null : await textOf(change.after);
+  if (bytes) await removeIfThere(dir, change.temp ?? '');
+  await stageOne(dir, change, bytes);
 }
 
 /** A link and not a rename, since a rename would replace a file that appeared meanwhile. */
