@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     'skip-mutants': { type: 'boolean', default: false },
+    'skip-rigs': { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 });
@@ -35,12 +36,14 @@ try {
   const quick = { ...process.env, SYNC_RUN_SEED: String(seed) };
   const env = options.quick ? quick : { ...quick, SYNC_RUN_PROVE: 'full' };
   const timeout = options.quick ? 10 * minutes : 45 * minutes;
-  const found = await inTurns(filesOf(chosen), (file) => told(file, () => runRig(file, { top, env, signal: stop.signal, timeout })));
+  const found = await inTurns(options['skip-rigs'] ? [] : filesOf(chosen), (file) =>
+    told(file, () => runRig(file, { top, env, signal: stop.signal, timeout })),
+  );
   // What kills a mutant in the quick run kills it in the full one.
   const fates = await inTurns(toKill, (mutant) => fateOf(mutant, { ...quick, SYNC_RUN_SEED: '1' }));
   const findings: Findings = { promises: chosen, outcomes: found.flat(), mutants: fates, seed, versions: await versions() };
   console.log(summary(findings));
-  if (!options.quick && !only && !options['skip-mutants']) await writeTable(top, findings);
+  if (!options.quick && !only && !options['skip-mutants'] && !options['skip-rigs']) await writeTable(top, findings);
   if (!isProven(findings)) process.exitCode = 1;
 } finally {
   await stopDatabase();

@@ -138,7 +138,12 @@ it('a client that sends anything at all learns nothing, and the runner goes on',
       Array.from({ length: 20 }, async () => {
         const socket = connect({ path: parts.address });
         let told = '';
-        socket.on('error', () => {}).on('data', (bytes: Buffer) => (told += bytes.toString('latin1')));
+        socket
+          .on('error', () => {})
+          .on('data', (bytes: Buffer) => {
+            told += bytes.toString('latin1');
+            if (/status|report|version|pid/.test(told)) socket.destroy();
+          });
         const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
         socket.write(hostileBytes(random));
         await closed;

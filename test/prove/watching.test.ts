@@ -189,8 +189,8 @@ it('a row never has a half-saved, an empty or no text, however slowly a file is 
   const site = await watched(t, names.map(slugOf), { quiet: QUIET });
   let round = 0;
   for (const delay of delays) {
-    // The slow time for what became empty or vanished is 2 s.
-    const pauses = { step: () => setTimeout(delay), hollow: () => setTimeout(delay * 4) };
+    // What became empty or vanished has two seconds.
+    const pauses = { step: () => setTimeout(delay), hollow: () => setTimeout(delay === 0 ? 0 : 1_400) };
     round += 1;
     const textOf = (name: string): string => `${name}, saved ${round} times\n${'line\n'.repeat(200)}`;
     await site.db.sql('DELETE FROM written');

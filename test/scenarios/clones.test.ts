@@ -160,6 +160,19 @@ describe('a database that is not what it was', () => {
     }
   });
 
+  it('because the URL names another one, though nothing was ever written to the right one', async (t) => {
+    for (const engine of ['sqlite', 'innodb'] as const) {
+      const project = await createProject(t, { engine });
+      await addPages(project.db, { home: 'home', about: 'about' });
+      await project.run('export');
+      const db = await createDatabase(engine, project.repo.beside('other.db'));
+      await createPages(db);
+      await addPages(db, { home: 'another home' });
+      await stops(projectOf(project.repo, db));
+      await assertQuiet(project);
+    }
+  });
+
   it('because the working tree was copied with its state: once one of the two has written, the other stops', async (t) => {
     const project = await createProject(t, { engine: 'sqlite' });
     await addPages(project.db, { home: 'home', about: 'about', news: 'news' });
