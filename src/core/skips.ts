@@ -48,3 +48,9 @@ export interface Skip {
 export function needsPerson(skip: Skip): boolean {
   return !skipCodes[skip.code].policy;
 }
+
+/** Why nothing is known of the file at this path: it, or a folder above it, could not be read. */
+export function skipAt(skips: ReadonlyMap<string, Skip>, path: string): Skip | undefined {
+  if (skips.size === 0) return undefined;
+  return skips.get(path) ?? [...skips.values()].find((at) => path.startsWith(`${at.path}/`));
+}

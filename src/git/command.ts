@@ -45,22 +45,24 @@ export async function runGit({ cwd, env, args, answers = [], indexFile, signal }
   signal?.throwIfAborted();
   let code = 0;
   let stderr = '';
-  const git = simpleGit({
-    baseDir: cwd,
-    allowEnvironment: [...keptVariables, 'GIT_INDEX_FILE'],
-    // The configuration files are the user's own; nothing else of `unsafe` is needed.
-    unsafe: { allowUnsafeConfigPaths: true },
-    // The default takes a child's output 50 ms after its exit, complete or not.
-    completion: { onClose: true, onExit: false },
-    errors(_error, result) {
-      code = result.exitCode;
-      stderr = Buffer.concat(result.stdErr).toString('utf8');
-      return code === 0 || answers.includes(code) ? undefined : Buffer.from(stderr || `exit code ${code}`);
-    },
-    ...(signal && { abort: signal }),
-  }).env(indexFile === undefined ? { ...env } : { ...env, GIT_INDEX_FILE: indexFile });
+  // It looks at the folder at once, which can fail.
+  const start = () =>
+    simpleGit({
+      baseDir: cwd,
+      allowEnvironment: [...keptVariables, 'GIT_INDEX_FILE'],
+      // The configuration files are the user's own; nothing else of `unsafe` is needed.
+      unsafe: { allowUnsafeConfigPaths: true },
+      // The default takes a child's output 50 ms after its exit, complete or not.
+      completion: { onClose: true, onExit: false },
+      errors(_error, result) {
+        code = result.exitCode;
+        stderr = Buffer.concat(result.stdErr).toString('utf8');
+        return code === 0 || answers.includes(code) ? undefined : Buffer.from(stderr || `exit code ${code}`);
+      },
+      ...(signal && { abort: signal }),
+    }).env(indexFile === undefined ? { ...env } : { ...env, GIT_INDEX_FILE: indexFile });
   try {
-    return { stdout: await git.raw(...args), code };
+    return { stdout: await start().raw(...args), code };
   } catch (cause) {
     signal?.throwIfAborted();
     throw new GitFailure(args, stderr || (cause instanceof Error ? cause.message : String(cause)), cause);

@@ -8,7 +8,7 @@ import { type FileSide, keyId, match, type RowSide } from '../core/match.ts';
 import type { BaseEntry, FileSeen, Mapping, RowSeen } from '../core/model.ts';
 import { canonical } from '../core/newlines.ts';
 import type { Item } from '../core/plan.ts';
-import { type Skip } from '../core/skips.ts';
+import { type Skip, skipAt } from '../core/skips.ts';
 import type { Hold, OpenConflict } from '../state/state.ts';
 import type { Session } from '../store/store.ts';
 import { readFileSeen } from '../tree/read.ts';
@@ -53,8 +53,8 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const since = { headLog: Number(meta.headLog ?? 0), lastHead };
   const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, since, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
-  const unreadable = [...tree.skips, ...outside.skips];
-  const skips: Skip[] = [...unreadable];
+  const skips: Skip[] = [...tree.skips, ...outside.skips];
+  const unreadable = new Map(skips.map((skip) => [skip.path, skip]));
   const items: Item[] = [];
   const forgotten: BaseEntry[] = base.filter((entry) => !context.mappings.some(({ mapping }) => mapping.name === entry.mapping));
   for (const { mapping } of context.mappings) {
@@ -81,7 +81,8 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, absent, path));
     await breathe();
     for (const item of await mapCalmly(matched.items, (one) => withFacts(one, conflicts, holds, inherited))) items.push(item);
-    forgotten.push(...matched.forgotten);
+    // What cannot be read is not known to be gone: without its base a deleted row would come back from the file.
+    forgotten.push(...matched.forgotten.filter(({ path }) => !skipAt(unreadable, path)));
   }
   await breathe();
   refuseCollisions(items);
@@ -248,12 +249,10 @@ function resultingPaths(item: Item): string[] {
 }
 
 /** A link or a folder that stands where an item's file would be makes the item wait for a person. */
-function refuseUnsafe(items: Item[], skips: Skip[]): void {
-  const byPath = new Map(skips.map((skip) => [skip.path, skip]));
-  if (byPath.size === 0) return;
+function refuseUnsafe(items: Item[], skips: Map<string, Skip>): void {
   for (const item of items) {
     for (const path of [item.base?.path, item.row?.path]) {
-      const skip = path === undefined ? undefined : (byPath.get(path) ?? [...byPath.values()].find((at) => path.startsWith(`${at.path}/`)));
+      const skip = path === undefined ? undefined : skipAt(skips, path);
       if (skip) item.skip ??= skip;
     }
   }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SyncError } from '../core/errors.ts';
 import { tellStub } from '../git/hooks-facts.ts';
 import type { Context } from './context.ts';
 import type { Report } from './report.ts';
@@ -18,10 +19,18 @@ export function settledCommit(snapshot: Snapshot, report: Report, request: Reque
   return complete && settled && snapshot.git.clean ? snapshot.git.head : null;
 }
 
-/** Tells the stub, unless it knows already. */
+/**
+ * Tells the stub, unless it knows already.
+ *
+ * @throws {SyncError} `IO`
+ */
 export async function tellStubOnce({ state, config }: Pick<Context, 'state' | 'config'>, commit: string | null): Promise<void> {
-  const [root, head] = await Promise.all([line(join(state.folder, 'root')), line(join(state.folder, 'head'))]);
-  if (root !== config.root || head !== commit) await tellStub(state.folder, { root: config.root, commit });
+  try {
+    const [root, head] = await Promise.all([line(join(state.folder, 'root')), line(join(state.folder, 'head'))]);
+    if (root !== config.root || head !== commit) await tellStub(state.folder, { root: config.root, commit });
+  } catch (error) {
+    throw new SyncError('IO', `Could not tell the hooks in "${state.folder}" what is settled: ${String(error)}`, { cause: error });
+  }
 }
 
 async function line(path: string): Promise<string | null> {

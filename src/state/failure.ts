@@ -1,7 +1,11 @@
+import { createReadStream } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { SyncError } from '../core/errors.ts';
 import { SqliteError } from '../sqlite/thread.ts';
+import { isErrno } from './folder.ts';
 
 /** Turns an error of the state's database into one a user can act on; others stay what they are. */
 export async function stateError(error: unknown, folder: string): Promise<unknown> {
@@ -10,7 +14,7 @@ export async function stateError(error: unknown, folder: string): Promise<unknow
   switch (primaryCode(error)) {
     case 11: // CORRUPT
     case 26: // NOTADB
-      return corrupt(folder, error.message, error);
+      return (await unreadable(path)) ?? corrupt(folder, error.message, error);
     case 5: // BUSY
       return new SyncError('LOCKED', `Another process kept writing "${path}"`, { cause: error, hint: 'Run the command again' });
     case 8: // READONLY
@@ -23,6 +27,19 @@ export async function stateError(error: unknown, folder: string): Promise<unknow
     default:
       return error;
   }
+}
+
+/** SQLite takes a disk that fails to be read for a corrupt file (`SQLITE_IOERR_CORRUPTFS` in its vdbe.c); that state may be whole. */
+async function unreadable(path: string): Promise<SyncError | null> {
+  for (const file of [path, `${path}-wal`]) {
+    try {
+      await pipeline(createReadStream(file), new Writable({ write: (_chunk, _encoding, done) => done() }));
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT')) continue;
+      return new SyncError('IO', `Could not read "${file}": ${String(cause)}`, { cause });
+    }
+  }
+  return null;
 }
 
 /** State that cannot be used, with the command that sets it aside. */

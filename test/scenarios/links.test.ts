@@ -43,6 +43,21 @@ describe('a symbolic link', () => {
     }
   });
 
+  it('in the place of a folder does not make a row that is deleted meanwhile come back', async (t) => {
+    const project = await pages(t);
+    const folder = inTree(project, 'db/pages/en');
+    await rename(folder, project.repo.beside('moved'));
+    await symlink(project.outside, folder);
+    await project.db.sql("DELETE FROM pages WHERE slug = 'news'");
+    for (const direction of directions) assert.equal((await project.run(direction)).rows.inserted, 0, direction);
+    await rm(folder);
+    await rename(project.repo.beside('moved'), folder);
+    const report = await project.run('sync');
+    assert.deepEqual([report.files.deleted, report.rows.inserted], [1, 0], 'the file of the deleted row goes, no row comes');
+    assert.deepEqual(Object.keys(await bodies(project.db)), ['home', 'about']);
+    await assertQuiet(project);
+  });
+
   it('in the place of a folder is named; nothing is written through it, no row is deleted', async (t) => {
     const project = await pages(t);
     await rename(inTree(project, 'db/pages/en'), project.repo.beside('moved'));
