@@ -24,7 +24,7 @@ export interface Said {
   message: string;
   steps: number;
   names: string[];
-  report: { txid: string | null; conflicts: unknown[]; notices: string[] } | null;
+  report: { txid: string | null; conflicts: unknown[]; skipped: unknown[]; notices: string[] } | null;
 }
 
 /** A run in a process of its own, that has loaded everything and waits. */

@@ -9,6 +9,9 @@ import { type Pages, withPages } from '../crash/pages.ts';
 /** What lies on a file system of its own; everything else survives what is done to that. */
 export type Part = 'everything' | 'files' | 'state' | 'database';
 
+/** How SQLite keeps a transaction of the database until it is over. */
+export type Journal = 'WAL' | 'DELETE';
+
 export interface Removable {
   remove(): Promise<void>;
 }
@@ -23,7 +26,7 @@ export async function createOnDisk<D extends Removable>(
   t: TestContext,
   part: Part,
   plug: (image: string, folder: string) => Promise<D>,
-  { journal = 'WAL' }: { journal?: 'WAL' | 'DELETE' | undefined } = {},
+  { journal = 'WAL' }: { journal?: Journal | undefined } = {},
 ): Promise<{ project: Pages; disk: D }> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'sync-run-disk-')));
   const whole = join(base, 'disk');
