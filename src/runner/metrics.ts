@@ -107,7 +107,7 @@ function startDelay(): { figures(): Figures['eventLoop']; close(): void } {
     const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     histogram.enable();
     // What is counted is the time between two ticks.
-    const ms = (nanoseconds: number): number => Math.max(0, Math.round(nanoseconds / 1e4) / 100 - RESOLUTION_MS);
+    const ms = (nanoseconds: number): number => Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100);
     return {
       figures: () =>
         histogram.count === 0 ? null : { p50: ms(histogram.percentile(50)), p99: ms(histogram.percentile(99)), max: ms(histogram.max) },
