@@ -6,7 +6,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { isRig } from './helpers/rig-folders.ts';
-import { forgetHook, startDatabase, workInMemory } from './helpers/surroundings.ts';
+import { forgetHook, ownScratch, startDatabase, workInMemory } from './helpers/surroundings.ts';
 import { countLine, objections, parseDenoOutput, type Tally } from './helpers/tally.ts';
 
 /** One file's tests, in milliseconds. */
@@ -25,6 +25,7 @@ forgetHook();
 await workInMemory();
 const files = await testFiles();
 const stopDatabase = (await needDatabase(files)) ? await startDatabase() : async () => {};
+const removeScratch = await ownScratch();
 try {
   const tally = onDeno ? await runOnDeno(files) : await runOnNode(files);
   const problems = objections(tally);
@@ -34,6 +35,7 @@ try {
   if (tally.failed > 0 || problems.length > 0) process.exitCode = 1;
 } finally {
   await stopDatabase();
+  await removeScratch();
 }
 
 /** The test files below the folders of the command line; without any, all but the rigs, which `npm run prove` runs. */

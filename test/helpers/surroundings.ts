@@ -1,4 +1,5 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { startMariadb } from './mariadb.ts';
 
@@ -19,6 +20,13 @@ export async function workInMemory(): Promise<void> {
     throw error;
   });
   if (space && space.bavail * space.bsize >= 4 * 1024 ** 3) process.env.TMPDIR = memory;
+}
+
+/** A temporary folder of this run alone; resolves to what removes it. Deno runs no `after` of tests in a suite, so theirs stay until then. */
+export async function ownScratch(): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'sr-'));
+  process.env.TMPDIR = folder;
+  return () => rm(folder, { recursive: true, force: true });
 }
 
 /** Starts the server of a test run, if it has none yet; resolves to what ends it. */

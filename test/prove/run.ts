@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isRig } from '../helpers/rig-folders.ts';
-import { forgetHook, startDatabase, workInMemory } from '../helpers/surroundings.ts';
+import { forgetHook, ownScratch, startDatabase, workInMemory } from '../helpers/surroundings.ts';
 import { seed } from './cases.ts';
 import { mutants } from './mutants.ts';
 import { copyWith, type Mutant } from './mutate.ts';
@@ -32,6 +32,7 @@ process.chdir(top);
 forgetHook();
 await workInMemory();
 const stopDatabase = await startDatabase();
+const removeScratch = await ownScratch();
 try {
   const quick = { ...process.env, SYNC_RUN_SEED: String(seed) };
   const env = options.quick ? quick : { ...quick, SYNC_RUN_PROVE: 'full' };
@@ -47,6 +48,7 @@ try {
   if (!isProven(findings)) process.exitCode = 1;
 } finally {
   await stopDatabase();
+  await removeScratch();
 }
 
 /** As many at once as there are processors; the results in the order of what was given. */
