@@ -266,7 +266,7 @@ function emptied(item: Item, side: Side | null, policy: Policy): Decision['skip'
   if (from !== EMPTY_DIGEST || to === EMPTY_DIGEST) return null;
   return {
     code: 'EMPTY',
-    message: `The ${side === 'file' ? 'row' : 'file'} became empty; settle it with \`sync-run resolve\` or set "empty": "allow"`,
+    message: `The ${side === 'file' ? 'row' : 'file'} became empty; settle it with \`npx sync-run resolve\` or set "empty": "allow"`,
   };
 }
 

@@ -58,7 +58,7 @@ function createPatience(ms: number, pid: number) {
     waitsFor = why;
     timer ??= setTimeout(() => {
       const hint = 'Wait longer with --lock-timeout, or see what it does: npx sync-run status';
-      late.abort(new SyncError('LOCKED', `Waited ${ms} ms for the runner, process ${pid}: ${waitsFor}`, { hint }));
+      late.abort(new SyncError('LOCKED', `Waited ${ms / 1000} s for the runner, process ${pid}: ${waitsFor}`, { hint }));
     }, ms);
   };
   start(waitsFor);

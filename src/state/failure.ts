@@ -59,7 +59,7 @@ export async function setAside(folder: string): Promise<string> {
   return (
     `Stop every sync-run of this working tree, then: ${commands.join(' && ')}\n` +
     'Nothing is deleted by that: rows and files stay as they are, and the next run knows nothing of what they agreed on, ' +
-    'so it adopts what is equal and names what differs as a conflict'
+    'so it adopts what is equal and names what differs as a conflict. Trust in the configuration is asked for again'
   );
 }
 

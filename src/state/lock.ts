@@ -185,7 +185,7 @@ function locked(holder: LockHolder | null, timeoutMs: number): SyncError {
   const who = pid === null ? 'another process' : `process ${pid}`;
   const what = command === null ? '' : ` ("${command}")`;
   const when = since === null ? '' : ` since ${new Date(since).toISOString()}`;
-  return new SyncError('LOCKED', `Waited ${timeoutMs} ms for the lock, which ${who}${what} holds${when}`, {
+  return new SyncError('LOCKED', `Waited ${timeoutMs / 1000} s for the lock, which ${who}${what} holds${when}`, {
     hint: `Wait for it to end, wait longer with --lock-timeout, or stop it${pid === null ? '' : `: kill ${pid}`}`,
   });
 }

@@ -65,7 +65,7 @@ for (const runtime of ['node', 'deno'] as const) {
       assert.equal(error.code, 'LOCKED');
       assert.equal(error.exitCode, 6);
       const since = new Date(holder?.since ?? 0).toISOString();
-      assert.equal(error.message, `Waited 30 ms for the lock, which process ${child.pid} ("child hold") holds since ${since}`);
+      assert.equal(error.message, `Waited 0.03 s for the lock, which process ${child.pid} ("child hold") holds since ${since}`);
       assert.ok(error.hint?.includes(`kill ${child.pid}`), error.hint);
       return true;
     });
@@ -104,7 +104,7 @@ test('a missing or torn note of the holder does not hide that the lock is held',
   }
   await assert.rejects(acquireLock(folder, { ...options, timeoutMs: 0 }), {
     code: 'LOCKED',
-    message: 'Waited 0 ms for the lock, which another process holds',
+    message: 'Waited 0 s for the lock, which another process holds',
   });
 });
 
