@@ -6,7 +6,7 @@ import { rollForward } from '../tree/place.ts';
 import { discard } from '../tree/settle.ts';
 import type { Context } from './context.ts';
 import { findInserted, finishForward, followUpOfIntent, noFollowUp, treeOf } from './forward.ts';
-import { pendingRows, wrongTarget } from './rows.ts';
+import { fenceOf, pendingRows, wrongTarget } from './rows.ts';
 import { treeId } from './tree-id.ts';
 
 /** What became of a batch that a crash cut short. */
@@ -71,7 +71,7 @@ function requireMappings(context: Context, batch: Batch): void {
  * (a plain read would see the row before it). A transaction that was not committed is fenced, so that it never can be.
  */
 export async function settleCommit(context: Context, batch: Batch): Promise<'committed' | 'void'> {
-  const fence = `${batch.txid}:void`;
+  const fence = fenceOf(batch);
   const tree = await treeId(context.state);
   try {
     return await context.store.begin(async (session) => {
@@ -105,7 +105,7 @@ export async function takeBack(context: Context, batch: Batch): Promise<void> {
     holds,
     tombstones: { set: [], drop: [] },
     blobs: new Map(),
-    meta: { rowTxid: `${batch.txid}:void` },
+    meta: { rowTxid: fenceOf(batch) },
   });
 }
 

@@ -55,6 +55,11 @@ export function pendingRows(context: Pick<Context, 'mappings'>, batch: Batch): P
   });
 }
 
+/** What stands in place of the txid of a transaction that was not committed, so that it never can be. */
+export function fenceOf({ txid }: Pick<Batch, 'txid'>): string {
+  return `${txid}:void`;
+}
+
 export function wrongTarget(): SyncError {
   return new SyncError(
     'WRONG_TARGET',

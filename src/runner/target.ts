@@ -1,5 +1,5 @@
 import type { Context } from './context.ts';
-import { wrongTarget } from './rows.ts';
+import { fenceOf, wrongTarget } from './rows.ts';
 import { SyncError } from '../core/errors.ts';
 import { treeId } from './tree-id.ts';
 
@@ -18,7 +18,11 @@ export async function checkTarget({ state, store }: Pick<Context, 'state' | 'sto
   }
   if (!meta.tree || meta.rowTxid === undefined) return;
   const tree = meta.tree;
-  if ((await store.read((session) => session.treeTxid(tree))) !== meta.rowTxid) throw wrongTarget();
+  const last = await store.read((session) => session.treeTxid(tree));
+  if (last === meta.rowTxid) return;
+  // What a crash cut short is in the database or fenced there before the state says so; whoever writes has settled it by now.
+  const unfinished = await state.intent();
+  if (!unfinished || (last !== unfinished.txid && last !== fenceOf(unfinished))) throw wrongTarget();
 }
 
 /** Makes the database ready for row writes, once, and remembers which one it is. */
