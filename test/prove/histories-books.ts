@@ -27,6 +27,8 @@ export interface Books {
   close(before: Sides, now: Sides, done: Done): Promise<void>;
   /** Keys or paths moved: texts of an item are no longer found under one name. */
   moved(): void;
+  /** Whether none did. */
+  isStill(): boolean;
   /** What was agreed with another database is no agreement with this one. */
   forget(): void;
 }
@@ -145,6 +147,7 @@ export function createBooks(state: () => State): Books {
     moved() {
       isMoved = true;
     },
+    isStill: () => !isMoved,
     forget() {
       for (const side of sides) {
         for (const text of atRisk[side]) {

@@ -24,8 +24,8 @@ export interface Tally {
 interface Seat {
   desk: Desk;
   books: Books;
-  /** What can be taken back. */
-  batches: string[];
+  /** What can be taken back, with the sides as it left them. */
+  batches: { txid: string; left: Sides }[];
 }
 
 const limits = { dryRun: false, lockTimeout: 30_000 };
@@ -53,6 +53,7 @@ export async function play(world: World, steps: readonly Step[], tally: Tally): 
     const { desk, books } = at;
     if (did.do === 'undo' && at.batches.length === 0) return null;
     const before = await desk.look();
+    const undone = did.do === 'undo' ? at.batches.at(-1)?.left : undefined;
     if (did.do === 'run' && did.dryRun) {
       const ended = await attempt(() => act(desk.context(), did, at.batches, desk));
       if (ended instanceof Error) checkRefusal(ended, did, await isOtherDatabase(world, desk));
@@ -61,6 +62,7 @@ export async function play(world: World, steps: readonly Step[], tally: Tally): 
     }
     const others = await Promise.all(seats.map(async (one) => (one === at ? null : one.desk.look())));
     const refuses = await isOtherDatabase(world, desk);
+    const wasUnfinished = (await desk.context().state.intent()) !== null;
     books.open(before);
     let isDisturbed = false;
     const faulty = withFault(desk.context(), did.fault, async (does) => {
@@ -92,7 +94,8 @@ export async function play(world: World, steps: readonly Step[], tally: Tally): 
     const mayLeave = did.do === 'resolve' && did.how === 'merge';
     assert.ok(!isUnfinished || mayLeave, 'A batch is unfinished though the run ended well');
     if (did.do === 'run') assert.deepEqual(now.own, [], 'A run that ended well left files of its own');
-    if (ended?.txid && did.do !== 'undo') at.batches.push(ended.txid);
+    if (undone && !isDisturbed && !wasUnfinished && books.isStill()) checkUndo(before, now, undone);
+    if (ended?.txid && did.do !== 'undo') at.batches.push({ txid: ended.txid, left: now });
     return ended;
   };
 
@@ -152,6 +155,16 @@ function checkRefusal(error: Error, did: Doing, refuses: boolean): void {
   assert.ok(allowed.includes(code), `The command "${did.do}" stopped: ${code}: ${error.message}`);
 }
 
+/** Taking a batch back touches an item only where both its sides are what the batch left. */
+function checkUndo(before: Sides, now: Sides, left: Sides): void {
+  const pair = ({ file, row }: Sides, slug: string): string =>
+    JSON.stringify([[...file].filter(([path]) => slugOf(path) === slug), row.get(slug)]);
+  for (const slug of slugs) {
+    if (pair(before, slug) === pair(left, slug)) continue;
+    assert.equal(pair(now, slug), pair(before, slug), `The undo touched the item "${slug}", which was edited since`);
+  }
+}
+
 /** Whether the database lacks the last batch of this tree, or is not the one it was: computed from what the two say, not by the tool. */
 async function isOtherDatabase(world: World, desk: Desk): Promise<boolean> {
   const { state } = desk.context();
@@ -163,9 +176,9 @@ async function isOtherDatabase(world: World, desk: Desk): Promise<boolean> {
   return meta.tree !== undefined && meta.rowTxid !== undefined && !known.includes(own as string);
 }
 
-async function act(context: Context, did: Doing, batches: string[], desk: Desk): Promise<Report | null> {
+async function act(context: Context, did: Doing, batches: Seat['batches'], desk: Desk): Promise<Report | null> {
   if (did.do === 'undo') {
-    return undo(context, { txid: batches.pop() ?? null, ...limits });
+    return undo(context, { txid: batches.pop()?.txid ?? null, ...limits });
   }
   if (did.do === 'resolve') {
     const paths = [...(await desk.look()).file.keys()].filter((path) => slugOf(path) === did.slug);

@@ -144,5 +144,5 @@ const disturbed: fc.Arbitrary<Step[]> = fc
 
 /** What comes after the beginning of a history. */
 export const history: fc.Arbitrary<Step[]> = fc
-  .array(fc.oneof({ weight: 4, arbitrary: step.map((did) => [did]) }, { weight: 1, arbitrary: disturbed }), { minLength: 8, maxLength: 22 })
+  .array(fc.oneof({ weight: 4, arbitrary: step.map((did) => [did]) }, { weight: 2, arbitrary: disturbed }), { minLength: 8, maxLength: 22 })
   .map((parts) => parts.flat());
