@@ -35,15 +35,29 @@ export async function noLoopDisks(): Promise<string | null> {
 /** xfs is not made smaller than 300 MB; the file is sparse. */
 const SIZE = 320 * 1024 * 1024;
 
+export interface LoopDiskOptions {
+  size?: number;
+  /** What mkfs is told besides. */
+  format?: readonly string[];
+  /** What is to be done with the file before it is mounted. */
+  prepare?: (image: string) => Promise<void>;
+}
+
 /**
  * @param image path of the file to make
  * @param folder an empty folder to mount it on
  */
-export async function createLoopDisk(kind: FileSystem, image: string, folder: string, size = SIZE): Promise<LoopDisk> {
+export async function createLoopDisk(
+  kind: FileSystem,
+  image: string,
+  folder: string,
+  { size = SIZE, format = [], prepare }: LoopDiskOptions = {},
+): Promise<LoopDisk> {
   const file = await open(image, 'wx');
   await file.truncate(size);
   await file.close();
-  await execute(`mkfs.${kind}`, ['-q', image]);
+  await execute(`mkfs.${kind}`, ['-q', ...format, image]);
+  await prepare?.(image);
   const mount = async (): Promise<void> => {
     // ext4 writes its journal every five seconds by itself, which would save what nobody made durable.
     const options = kind === 'ext4' ? 'loop,commit=600' : 'loop';

@@ -21,12 +21,13 @@ export interface Removable {
  * an fsync of any file makes the names of all others durable as well.
  *
  * @param plug mounts a disk, whose image is to have that path, on that empty folder
+ * @param options.folders see `withPages`
  */
 export async function createOnDisk<D extends Removable>(
   t: TestContext,
   part: Part,
   plug: (image: string, folder: string) => Promise<D>,
-  { journal = 'WAL' }: { journal?: Journal | undefined } = {},
+  { journal = 'WAL', folders = true }: { journal?: Journal | undefined; folders?: boolean } = {},
 ): Promise<{ project: Pages; disk: D }> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'sync-run-disk-')));
   const whole = join(base, 'disk');
@@ -44,15 +45,15 @@ export async function createOnDisk<D extends Removable>(
   const folder = { everything: whole, files: join(repo.path, 'db'), state: join(repo.path, '.git/sync-run'), database }[part];
   await mkdir(folder, { recursive: true });
   held.disk ??= await plug(image, folder);
-  const project = await fill(repo, join(database, 'pages.db'), journal);
+  const project = await fill(repo, join(database, 'pages.db'), journal, folders);
   return { project, disk: held.disk };
 }
 
-async function fill(repo: ScratchRepository, path: string, journal: string): Promise<Pages> {
+async function fill(repo: ScratchRepository, path: string, journal: string, folders: boolean): Promise<Pages> {
   const db = await createDatabase('sqlite', path);
   await db.sql(`PRAGMA journal_mode = ${journal}`);
   await createPages(db);
   const project = projectOf(repo, db);
   await project.configure(pagesConfig);
-  return withPages(project, { folders: true });
+  return withPages(project, { folders });
 }

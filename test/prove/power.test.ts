@@ -106,7 +106,7 @@ async function undoRound({ project, disk, how }: Cell, killAt: number): Promise<
 
 /** What a quick run tries of each kind of disk besides cuts of everything. */
 const quick: Record<string, readonly string[]> = {
-  'ext4 drop': ['recovery', 'files', 'state', 'WAL', 'DELETE'],
+  'ext4 drop': ['recovery', 'files', 'one folder', 'state', 'WAL', 'DELETE'],
   'ext4 flush': ['undo'],
   'xfs drop': [],
   'xfs flush': ['files'],
@@ -114,8 +114,8 @@ const quick: Record<string, readonly string[]> = {
 
 for (const kind of fileSystems) {
   for (const how of cuts) {
-    const cell = async (t: TestContext, part: Part, journal?: Journal): Promise<Cell> => {
-      const made = await createOnDisk(t, part, (image, folder) => createLoopDisk(kind, image, folder), { journal });
+    const cell = async (t: TestContext, part: Part, options: { journal?: Journal; folders?: boolean } = {}): Promise<Cell> => {
+      const made = await createOnDisk(t, part, (image, folder) => createLoopDisk(kind, image, folder), options);
       return { t, how, ...made };
     };
     const cut = (which: string, name: string, work: (t: TestContext) => Promise<void>): void => {
@@ -166,6 +166,12 @@ for (const kind of fileSystems) {
         ]);
       });
 
+      cut('one folder', 'of files in one folder leaves nothing beside what was told', async (t) => {
+        const made = await cell(t, 'files', { folders: false });
+        const batch = staged(await namesOf(t, 'sync'));
+        await cutAll(made, [...points('export', [TOLD, TOLD]), ...points('sync', [batch], { recoveries: [TOLD] })]);
+      });
+
       cut('state', 'of the state leaves no batch half known', async (t) => {
         const made = await cell(t, 'state');
         const steps = await namesOf(t, 'sync');
@@ -175,7 +181,7 @@ for (const kind of fileSystems) {
 
       for (const journal of ['WAL', 'DELETE'] as const) {
         cut(journal, `of a database ${journal === 'WAL' ? 'with' : 'without'} a write-ahead log leaves what was told`, async (t) => {
-          const made = await cell(t, 'database', journal);
+          const made = await cell(t, 'database', { journal });
           const { length } = await namesOf(t, 'import');
           await cutAll(made, points('import', [TOLD, ...sample(length, 1)]));
         });
