@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SyncError } from '../core/errors.ts';
 import { commitExists, headPaths } from './queries.ts';
 import type { Repository } from './repository.ts';
 
@@ -13,18 +14,24 @@ const logOf = ({ gitDir }: Pick<Repository, 'gitDir'>): string => join(gitDir, '
 export async function headLogSize(repo: Pick<Repository, 'gitDir'>): Promise<number> {
   try {
     return (await stat(logOf(repo))).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-    throw error;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw unreadable(repo, cause);
   }
+}
+
+function unreadable(repo: Pick<Repository, 'gitDir'>, cause: unknown): SyncError {
+  return new SyncError('IO', `Reading "${logOf(repo)}" failed: ${(cause as Error).message}`, { cause });
 }
 
 /**
  * Paths below `root` that some commit held which was checked out since the log of HEAD was `since` bytes long: what is no longer in the
  * index, but here, git took away. A log that was shortened meanwhile is read whole.
+ *
+ * @throws {SyncError} `IO`
  */
 export async function visitedPaths(repo: Repository, root: string, since: number): Promise<Set<string>> {
-  const lines = (await readFrom(logOf(repo), since)).split('\n');
+  const lines = (await readLog(repo, since)).split('\n');
   // `<old> <new> <who> <when>\t<why>`; the old one was checked out until the line was written.
   const moves = lines.flatMap((line) => /^([0-9a-f]{40,64}) ([0-9a-f]{40,64}) /.exec(line)?.slice(1) ?? []);
   const paths = new Set<string>();
@@ -35,21 +42,20 @@ export async function visitedPaths(repo: Repository, root: string, since: number
   return paths;
 }
 
-async function readFrom(path: string, since: number): Promise<string> {
-  let file;
+async function readLog(repo: Pick<Repository, 'gitDir'>, since: number): Promise<string> {
   try {
-    file = await open(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
-  try {
-    const { size } = await file.stat();
-    const start = since > size ? 0 : since;
-    const bytes = Buffer.alloc(size - start);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
-    return bytes.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
+    const file = await open(logOf(repo));
+    try {
+      const { size } = await file.stat();
+      const start = since > size ? 0 : since;
+      const bytes = Buffer.alloc(size - start);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
+      return bytes.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw unreadable(repo, cause);
   }
 }

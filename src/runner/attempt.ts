@@ -87,7 +87,13 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   await tellStubOnce(context, null);
   const deviations = await apply(context, batch, gathered.material.texts, followUp, acting);
   const result = withDeviations({ ...report, txid: batch.txid }, deviations, acting);
-  await tellStubOnce(context, settledCommit(snapshot, result, request));
+  try {
+    await tellStubOnce(context, settledCommit(snapshot, result, request));
+  } catch (error) {
+    // All is done by now. The stub was told before that it knows nothing, so the next hook only takes longer.
+    if (!(error instanceof SyncError) || error.code !== 'IO') throw error;
+    result.notices.push(`Everything was done, but the hooks were not told: ${error.message}`);
+  }
   return result;
 }
 
@@ -124,5 +130,6 @@ function withDeviations(report: Report, deviations: Deviations, acting: Decision
     report.conflicts.push({ path, mapping: item.mapping.name, key, file: 'changed', row: change.row });
   }
   for (const [index, refusal] of deviations.skipped) report.skipped.push({ path: acting[index]!.path, ...refusal });
+  report.notices.push(...deviations.notices);
   return report;
 }

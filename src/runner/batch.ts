@@ -54,8 +54,22 @@ async function orForget<T>(context: Context, batch: Batch, work: () => Promise<T
   try {
     return await work();
   } catch (error) {
-    await forget(context, batch);
+    await forgetAfter(context, batch, error);
     throw error;
+  }
+}
+
+/** Where not even this can be done, that has to be told: the intent is still there. */
+async function forgetAfter(context: Context, batch: Batch, error: unknown): Promise<void> {
+  try {
+    await forget(context, batch);
+  } catch (problem) {
+    if (!(problem instanceof SyncError)) throw problem;
+    throw new SyncError(problem.code, `The batch ${batch.txid.slice(0, 8)} failed and could not be taken back; it is not finished`, {
+      hint: problem.hint ?? 'Mend the cause and run any sync-run command: it ends the batch first; nothing is lost meanwhile',
+      cause: error,
+      details: [...(error instanceof Error ? [error.message] : []), problem.message],
+    });
   }
 }
 
@@ -64,7 +78,7 @@ async function commitRows(context: Context, batch: Batch, write: () => Promise<v
     await write();
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'COMMIT_UNKNOWN') {
-      await forget(context, batch);
+      await forgetAfter(context, batch, error);
       throw error;
     }
     if ((await settle(context, batch, error)) === 'committed') return;

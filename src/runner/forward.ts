@@ -43,6 +43,8 @@ export function followUpOfIntent({ alongside }: Batch): FollowUp {
 export interface Deviations {
   conflicts: Map<number, string>;
   skipped: Map<number, Refusal>;
+  /** What is left to the next run, for people. */
+  notices: string[];
 }
 
 /**
@@ -60,7 +62,7 @@ export async function finishForward(
 ): Promise<Deviations> {
   const { state } = context;
   const tree = treeOf(context);
-  const deviations: Deviations = { conflicts: new Map(), skipped: new Map() };
+  const deviations: Deviations = { conflicts: new Map(), skipped: new Map(), notices: [] };
   for (const [index, outcome] of await repairableRows(context, batch, texts)) note(deviations, index, outcome);
   const owners = new Map<FileChange, number>();
   for (const [index, { files }] of batch.operations.entries()) {
@@ -80,13 +82,28 @@ export async function finishForward(
     else if (deviations.skipped.has(index)) operation.outcome = 'skipped';
   }
   // First the record, then the kept inodes: they may hold the only copy of a text that was written late.
-  await state.finish(completion(context, batch, followUp, found));
-  await settle(
-    tree,
-    batch.operations.flatMap((operation) => operation.files),
-  );
-  await state.prune(context.now());
+  try {
+    await state.finish(completion(context, batch, followUp, found));
+  } catch (error) {
+    throw unrecorded(batch, error);
+  }
+  deviations.notices.push(...(await tidy(context, batch)));
   return deviations;
+}
+
+/** Everything is done and recorded by now: what cannot be cleared away is no failure, and the next run clears it away. */
+async function tidy(context: Context, batch: Batch): Promise<string[]> {
+  try {
+    await settle(
+      treeOf(context),
+      batch.operations.flatMap((operation) => operation.files),
+    );
+    await context.state.prune(context.now());
+    return [];
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'IO') throw error;
+    return [`Everything was done, but clearing up was left to the next run: ${error.message}`];
+  }
 }
 
 async function repairableRows(context: Context, batch: Batch, texts: Texts): Promise<Map<number, RowOutcome>> {
@@ -112,9 +129,20 @@ export function treeOf({ repository, config, executor }: Pick<Context, 'reposito
 /** Past the point of no return a failure cannot take the batch back; the next run finishes it. */
 function unfinished(batch: Batch, { change, error }: Outcome): SyncError {
   return new SyncError('IO', `Writing "${change.path}" failed after the batch ${batch.txid.slice(0, 8)} was decided; it is not finished`, {
-    hint: 'Mend the cause and run any sync-run command: it finishes the batch first; nothing is lost meanwhile',
+    hint: HOW_TO_FINISH,
     cause: error,
     details: error ? [error.message] : [],
+  });
+}
+
+const HOW_TO_FINISH = 'Mend the cause and run any sync-run command: it finishes the batch first; nothing is lost meanwhile';
+
+function unrecorded(batch: Batch, error: unknown): unknown {
+  if (!(error instanceof SyncError)) return error;
+  return new SyncError(error.code, `Recording the batch ${batch.txid.slice(0, 8)} failed after it was decided; it is not finished`, {
+    hint: error.hint ?? HOW_TO_FINISH,
+    cause: error,
+    details: [error.message],
   });
 }
 

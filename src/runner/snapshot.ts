@@ -91,7 +91,8 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   refuseBlocked(items, present);
   return {
     items,
-    skips: skips.filter((skip) => !items.some((item) => item.skip === skip)),
+    // A folder is named besides the items in it: it may hold more than is known.
+    skips: skips.filter((skip) => !items.some((item) => item.skip === skip && [item.base?.path, item.row?.path].includes(skip.path))),
     forgotten,
     git,
     absent,

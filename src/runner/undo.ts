@@ -78,6 +78,7 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
       const { path, mapping, key } = operations[index]!;
       report.conflicts.push({ path, mapping, key, file: 'changed', row: 'same' });
     }
+    report.notices.push(...deviations.notices);
   } catch (error) {
     if (!(error instanceof Unstable || error instanceof RetryError || error instanceof Refusals)) throw error;
     throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', {

@@ -23,6 +23,8 @@ const explain: Record<string, string> = {
   EPERM: 'the operation is not permitted (EPERM)',
   ENOSPC: 'the disk is full (ENOSPC)',
   EDQUOT: 'the disk quota is used up (EDQUOT)',
+  // libuv has no name for it.
+  'Unknown system error -122': 'the disk quota is used up (EDQUOT)',
   EROFS: 'the file system is read-only (EROFS)',
   EIO: 'the disk reported an error (EIO)',
   EMFILE: 'too many files are open (EMFILE)',

@@ -7,7 +7,7 @@ import { pagesConfig } from '../helpers/project.ts';
 import { at } from '../helpers/scenario.ts';
 import { throughProxy } from './cutting.ts';
 import { createPagesProject, type Pages, stepsOf, type World } from './pages.ts';
-import { full } from '../prove/cases.ts';
+import { full, survived } from '../prove/cases.ts';
 import { assertTxid, baseOf, digestsOf, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
 
 const server = useMariadb();
@@ -83,6 +83,7 @@ describe('a batch whose end is in doubt', () => {
     assert.equal((await runHere(project, onlyRecover)).exit, 0);
     await assertEnded(doubt, doubt.changed);
     assert.deepEqual(await baseOf(project), digestsOf(doubt.changed.files));
+    survived(t, { cases: 2, detail: 'another database, an older one' });
   });
 
   for (const how of ['delivered', 'lost'] as const) {
@@ -124,6 +125,7 @@ describe('a batch whose end is in doubt', () => {
       assert.deepEqual(files, changed.files);
       for (const [path, text] of Object.entries(how === 'lost' ? old.rows : changed.rows)) assert.equal(rows[path], text);
     }
+    survived(t, { cases: 2 });
   });
 });
 
@@ -171,6 +173,7 @@ describe('an export that was killed half way', () => {
 
 describe('an undo', () => {
   it('that is killed holds its items all the same once it is finished', async (t) => {
+    let kills = 0;
     for (const engine of full ? (['sqlite', 'innodb'] as const) : (['sqlite'] as const)) {
       const project = await createPagesProject(t, engine);
       const undo = async (killAt: number): Promise<boolean> =>
@@ -182,6 +185,7 @@ describe('an undo', () => {
         assert.equal((await runHere(project, { direction: 'sync' })).exit, 0);
         const before = await baseOf(project);
         ended = await undo(killAt);
+        if (!ended) kills += 1;
         assert.equal((await runHere(project, onlyRecover)).exit, 0);
         const isUndone = JSON.stringify(await baseOf(project)) !== JSON.stringify(before);
         const world = await project.world();
@@ -193,5 +197,6 @@ describe('an undo', () => {
       }
       assert.ok(finished > 0, 'some undos were finished by recovery');
     }
+    survived(t, { cases: kills });
   });
 });

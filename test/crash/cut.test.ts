@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { cutRound, lockWait, type Meanwhile, throughProxy } from './cutting.ts';
 import type { CutPlan } from './proxy.ts';
-import { full, sample, seed } from '../prove/cases.ts';
+import { full, sample, seed, survived } from '../prove/cases.ts';
 
 const server = useMariadb();
 
@@ -29,7 +29,7 @@ describe('an import whose connection is cut', () => {
           ),
         );
       }
-      t.diagnostic(`${ends.length} of ${2 * client + answers} cuts: ${count(ends)}; seed ${seed}`);
+      survived(t, { cases: ends.length, of: 2 * client + answers, detail: count(ends) });
       assert.ok(full || ends.length >= 3 * wanted);
     });
   }
@@ -54,6 +54,7 @@ describe('an import whose connection is cut', () => {
     assert.equal(await round({ how: 'held' }, { meanwhile: asked(proxy.drop) }), 'exit 5');
     assert.equal(await round({ how: 'held' }, { afterwards: proxy.release }), 'exit 3 (committed)');
     assert.equal(await round({ how: 'held' }, { afterwards: proxy.drop }), 'exit 3 (not committed)');
+    survived(t, { cases: 8 });
   });
 });
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createBigForum, type Digests, type Forum } from './forum.ts';
-import { full, randomFrom, seed } from '../prove/cases.ts';
+import { full, randomFrom, seed, survived } from '../prove/cases.ts';
 import { assertTxid, baseOf, intentOf, onlyRecover, runHere, type RunChild, startRun, withState } from './rig.ts';
 
 useMariadb();
@@ -148,7 +148,7 @@ async function tried(t: TestContext, engine: 'sqlite' | 'innodb', direction: 'ex
   assert.deepEqual(await forum.mtimes(), mtimes);
   await withState(forum, async (state) => assert.ok((await state.history()).every(({ status }) => status !== 'pending')));
   const counted = [...Map.groupBy(phases, (one) => one)].map(([one, { length }]) => `${length} ${one}`);
-  t.diagnostic(`${KILLS} kills within ${Math.round(duration)} ms: ${counted.join('; ')}; seed ${seed}`);
+  survived(t, { cases: KILLS, detail: `within ${Math.round(duration)} ms: ${counted.join('; ')}` });
 }
 
 for (const engine of ['sqlite', 'innodb'] as const) {

@@ -5,7 +5,7 @@ import { it } from 'node:test';
 import { digest } from '../../src/core/digest.ts';
 import { at } from '../helpers/scenario.ts';
 import { createPagesProject, type Pages, stepsOf } from './pages.ts';
-import { full } from '../prove/cases.ts';
+import { full, survived } from '../prove/cases.ts';
 import { filesOf, intentOf, onlyRecover, runHere, startRun, withState } from './rig.ts';
 
 /** Whether somebody can still get at a text: it is in a file, or in the history. */
@@ -52,6 +52,6 @@ for (const replaced of [false, true]) {
       assert.deepEqual((await project.world()).files, (await project.world()).rows);
     }
     assert.ok(kills > 3, `${kills} kills`);
-    t.diagnostic(`${kills} kills`);
+    survived(t, { cases: kills });
   });
 }

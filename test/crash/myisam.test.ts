@@ -3,7 +3,7 @@ import { it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createProject, type Project } from '../helpers/project.ts';
 import { addPages, at, bodies, setBody } from '../helpers/scenario.ts';
-import { full } from '../prove/cases.ts';
+import { full, survived } from '../prove/cases.ts';
 import { baseOf, digestsOf, filesOf, intentOf, onlyRecover, runHere, startRun } from './rig.ts';
 
 useMariadb();
@@ -50,7 +50,8 @@ async function interrupted(
 it('an import without transactions that is killed after some rows is completed by the next run', async (t) => {
   const { project, kill } = await interrupted(t);
   let age = 3;
-  for (const part of full ? Array.from({ length: 40 }, (_, n) => n / 41) : [0, 0.2, 0.5, 0.8, 0.97]) {
+  const parts = full ? Array.from({ length: 40 }, (_, n) => n / 41) : [0, 0.2, 0.5, 0.8, 0.97];
+  for (const part of parts) {
     const { written, left } = await kill(age, part);
     if (part > 0.1 && part < 0.9) assert.ok(written.length > 0 && left.length > 0, `${written.length} of 50 rows were written`);
     assert.notEqual(await intentOf(project), null);
@@ -61,6 +62,7 @@ it('an import without transactions that is killed after some rows is completed b
     assert.equal((await runHere(project, { direction: 'sync' })).report?.txid, null, 'nothing is left to do');
     age += 1;
   }
+  survived(t, { cases: parts.length });
 });
 
 it('what somebody edits between such a crash and the next run is kept, and the rows that collide are conflicts', async (t) => {
@@ -89,6 +91,7 @@ it('what somebody edits between such a crash and the next run is kept, and the r
   assert.deepEqual(await filesOf(project), files);
   assert.deepEqual(named, [at(written[0]!), at(left[0]!), at(left[2]!)].toSorted());
   assert.equal(await intentOf(project), null);
+  survived(t, { cases: 1 });
 });
 
 it('such a batch is not given up by a configuration that no longer has its table', async (t) => {
@@ -107,4 +110,5 @@ it('such a batch is not given up by a configuration that no longer has its table
   await project.configure(JSON.parse(config));
   assert.equal((await runHere(project, onlyRecover)).exit, 0);
   assert.equal((await bodies(project.db))[left[0]!], textsOf(3)[left[0]!]);
+  survived(t, { cases: 1 });
 });

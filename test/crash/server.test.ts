@@ -10,7 +10,7 @@ import { startMariadb, useMariadb } from '../helpers/mariadb.ts';
 import { createPages, type Database, pagesConfig, projectOf } from '../helpers/project.ts';
 import { createRepository } from '../helpers/repository.ts';
 import { cutRound, throughProxy } from './cutting.ts';
-import { full, sample, seed } from '../prove/cases.ts';
+import { full, sample, survived } from '../prove/cases.ts';
 
 useMariadb();
 
@@ -93,6 +93,6 @@ it(
     ends.push(await cutRound(cutting, { ...commit, how: 'delivered' }, { meanwhile: atCut }));
     for (const n of full ? sample(client, client) : sample(client, 2))
       ends.push(await cutRound(cutting, { at: 'client', n, how: 'delivered', dead: true }, { meanwhile: atCut }));
-    t.diagnostic(`${ends.length + 1} kills of the server: ${ends.join(', ')}; seed ${seed}`);
+    survived(t, { cases: ends.length + 1, detail: ends.join(', ') });
   },
 );

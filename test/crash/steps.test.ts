@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { engines } from '../helpers/project.ts';
 import { crashRound, createPagesProject, type Hit, stepsOf } from './pages.ts';
-import { sample, seed } from '../prove/cases.ts';
+import { sample, seed, survived } from '../prove/cases.ts';
 
 useMariadb();
 
@@ -25,7 +25,7 @@ for (const engine of engines) {
             }),
           );
         }
-        t.diagnostic(`${hits.length} of ${steps} steps: ${tally(hits)}; seed ${seed}`);
+        survived(t, { cases: hits.length, of: steps, detail: tally(hits) });
         assert.ok(hits.includes('inside'), 'some kills left a batch unfinished');
       });
     }

@@ -1,74 +1,40 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { it } from 'node:test';
-import { promisify } from 'node:util';
+import { it, type TestContext } from 'node:test';
+import { full, sample, seed, survived } from '../prove/cases.ts';
+import { noStrace, traced } from '../prove/tracing.ts';
 import { crashRound, createPagesProject, type Hit, type Pages } from './pages.ts';
-import { full, sample, seed } from '../prove/cases.ts';
-import { type RunOptions, type Said, startRun } from './rig.ts';
-
-const execute = promisify(execFile);
+import { onlyRecover, type RunOptions, type Said, startRun } from './rig.ts';
 
 /** Calls after which the disk, or what others see of this process, is different. */
-const CALLS =
-  'openat,write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fchmod,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir';
+const CALLS = 'pwrite64,pwritev,fsync,fdatasync,ftruncate,fchmod,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir';
 
-/** Why there is no strace; installs it where that is possible. */
-async function missing(): Promise<string | null> {
-  if (process.platform !== 'linux') return 'strace is for Linux';
-  try {
-    await execute('strace', ['-V']);
-  } catch (cause) {
-    if (process.getuid?.() !== 0) return 'strace is not installed, and only root can install it';
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    await execute('apt-get', ['update'], { env });
-    await execute('apt-get', ['install', '-y', 'strace'], { env, maxBuffer: 64 * 1024 * 1024 }).catch((error: unknown) => {
-      throw new Error('Installing the package "strace" failed', { cause: [cause, error] });
-    });
-  }
-  return null;
+/** A call, counted by itself in each thread. */
+interface Point {
+  call: string;
+  n: number;
 }
 
-/** Attaches to a process and all its threads; resolves once it sees their calls. */
-async function attach(pid: number, args: readonly string[]): Promise<ChildProcess> {
-  const tracer = spawn('strace', ['-f', '-p', String(pid), '-e', `trace=${CALLS}`, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  for await (const text of tracer.stderr!.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-    said += String(text);
-    if (said.includes('attached')) break;
-  }
-  assert.match(said, /attached/);
-  tracer.stderr!.resume();
-  return tracer;
-}
-
-/** Runs with a tracer attached, from the moment on when everything is loaded. */
-async function traced(project: Pages, options: RunOptions, args: readonly string[]): Promise<Said | null> {
-  // One thread makes all calls of the tree, so that their order is the same each time.
-  const child = await startRun(project, { ...options, killAt: 0, env: { UV_THREADPOOL_SIZE: '1' } });
-  const tracer = await attach(child.pid, args);
-  const ended = tracer.exitCode === null ? once(tracer, 'exit') : null;
-  const said = await child.go();
-  await ended;
+async function run(project: Pages, options: RunOptions, args: readonly string[]): Promise<Said | null> {
+  const { said } = await traced(project, { ...options, killAt: 0 }, () => ['-e', `trace=${CALLS}`, ...args]);
   // The tracer follows children too; a killed git stops the run, which says so.
   if (said && /"git .*" failed/.test(said.message)) {
-    assert.deepEqual([said.exit, said.code], [5, 'IO']);
+    assert.deepEqual([said.exit, said.code], [5, 'IO'], 'a killed git is an error of its own');
     return null;
   }
   return said;
 }
 
-it('a run killed at calls of the system leaves all old or all new', async (t) => {
-  const reason = await missing();
-  if (reason) return t.skip(reason);
-  const project = await createPagesProject(t, 'sqlite');
-  const log = project.repo.beside('calls.log');
-  const direction = 'sync';
-  await project.change(direction);
-  assert.equal((await traced(project, { request: { direction } }, ['-o', log]))?.exit, 0);
+const killedAt =
+  (project: Pages, { call, n }: Point) =>
+  (options: RunOptions): Promise<Said | null> =>
+    run(project, options, ['-o', '/dev/null', '-e', `inject=${call}:signal=SIGKILL:when=${n}`]);
 
-  // The injection counts every call by itself, in every thread.
+/** All calls a run makes. */
+async function pointsOf(project: Pages, options: RunOptions): Promise<Point[]> {
+  const log = project.repo.beside('calls.log');
+  const said = await run(project, options, ['-o', log]);
+  assert.equal(said?.exit, 0, said?.message);
   const counts = new Map<string, number>();
   for (const line of (await readFile(log, 'utf8')).split('\n')) {
     const [, thread = '', call = ''] = /^(\d+)\s+(\w+)\(/.exec(line) ?? [];
@@ -80,19 +46,59 @@ it('a run killed at calls of the system leaves all old or all new', async (t) =>
     most.set(call, Math.max(most.get(call) ?? 0, count));
   }
   const points = [...most].flatMap(([call, count]) => Array.from({ length: count }, (_, n) => ({ call, n: n + 1 })));
-  assert.ok(points.length > 100, `${points.length} calls`);
+  assert.ok(points.length > 40, `${points.length} calls`);
+  return points;
+}
+
+async function killAtEach(
+  t: TestContext,
+  points: readonly Point[],
+  wanted: number,
+  kill: (point: Point, at: number) => Promise<Hit>,
+): Promise<Hit[]> {
   const hits: Hit[] = [];
-  for (const at of sample(points.length, 14)) {
-    const { call, n } = points[at - 1]!;
-    const inject = ['-o', '/dev/null', '-e', `inject=${call}:signal=SIGKILL:when=${n}`];
-    const run = (options: RunOptions): Promise<Said | null> => traced(project, options, inject);
+  for (const at of sample(points.length, wanted)) {
+    const point = points[at - 1]!;
     hits.push(
-      await crashRound(project, { direction, killAt: 0, run, quiet: at % 5 === 0 }).catch((cause: unknown) => {
-        throw new Error(`Killed at call ${n} of ${call} (seed ${seed})`, { cause });
+      await kill(point, at).catch((cause: unknown) => {
+        throw new Error(`Killed at call ${point.n} of ${point.call} (seed ${seed})`, { cause });
       }),
     );
   }
   const found = [...Map.groupBy(hits, (hit) => hit)].map(([hit, { length }]) => `${length} ${hit}`);
-  t.diagnostic(`${hits.length} of ${points.length} calls: ${found.join(', ')}; seed ${seed}`);
-  if (full) assert.ok(hits.includes('inside') && hits.includes('after'));
+  survived(t, { cases: hits.length, of: points.length, detail: found.join(', ') });
+  return hits;
+}
+
+it('a run killed at calls of the system leaves all old or all new', async (t) => {
+  const reason = await noStrace();
+  if (reason) return t.skip(reason);
+  const project = await createPagesProject(t, 'sqlite');
+  const direction = 'sync';
+  await project.change(direction);
+  const points = await pointsOf(project, { request: { direction } });
+  const hits = await killAtEach(t, points, 12, (point, at) =>
+    crashRound(project, { direction, killAt: 0, run: killedAt(project, point), quiet: at % 5 === 0 }),
+  );
+  if (full) assert.ok(hits.includes('inside') && hits.includes('after'), 'kills hit every part of a run');
+});
+
+it('a recovery killed at calls of the system is ended by the next one', async (t) => {
+  const reason = await noStrace();
+  if (reason) return t.skip(reason);
+  const project = await createPagesProject(t, 'sqlite');
+  const direction = 'export';
+  await project.change(direction);
+  const whole = await (await startRun(project, { request: { direction }, killAt: Number.MAX_SAFE_INTEGER })).go();
+  const killAt = 1 + (whole?.names.indexOf('link') ?? -1);
+  assert.ok(killAt > 0, `the run makes a link: ${whole?.message}`);
+  await project.change(direction);
+  assert.equal(await (await startRun(project, { request: { direction }, killAt })).go(), null, 'the run was killed');
+  const points = await pointsOf(project, { request: onlyRecover });
+  await killAtEach(t, points, 6, (point) => {
+    let runs = 0;
+    const kill = async (options: RunOptions): Promise<Said | null> =>
+      runs++ === 0 ? (await startRun(project, options)).go() : killedAt(project, point)(options);
+    return crashRound(project, { direction, killAt, recoveries: [0], run: kill });
+  });
 });

@@ -59,6 +59,7 @@ export function lintOrder(calls: readonly Call[], place: Place): Verdict {
   const state = { paths: ['state.db', 'state.db-wal'].map((name) => posix.join(place.stateFolder, name)), dirty: false, syncedAt: -1 };
   /** What was written to the state: since it was made durable, and before. */
   const texts = { written: '', durable: '' };
+  const rows = { dirty: false };
   let lastPlaced = -1;
 
   const below = (path: string): boolean => path.startsWith(`${place.root}/`);
@@ -121,10 +122,13 @@ export function lintOrder(calls: readonly Call[], place: Place): Verdict {
     if (state.paths.includes(path)) {
       must(unsynced.size === 0, 'Names are durable before the state says what became of them', call);
       must(unseen.size === 0, 'What was put in place is looked at again before the state says that it is there', call);
+      must(!rows.dirty, 'Rows are durable before the state says that they are there', call);
       state.dirty = true;
       texts.written += strings.join('');
-    } else if (isDatabase(path) || strings.some((text) => BEGINS_ROWS.test(text))) rowsBegin(call);
-    else if (below(path)) Object.assign(open.get(fd)?.inode ?? {}, { dirty: true, readBack: false });
+    } else if (isDatabase(path) || strings.some((text) => BEGINS_ROWS.test(text))) {
+      rowsBegin(call);
+      rows.dirty = isDatabase(path);
+    } else if (below(path)) Object.assign(open.get(fd)?.inode ?? {}, { dirty: true, readBack: false });
   };
   const onRead = ({ fd, error }: Call): void => {
     const held = fd === null ? undefined : open.get(fd);
@@ -138,6 +142,7 @@ export function lintOrder(calls: readonly Call[], place: Place): Verdict {
     if (error) return void (held && (held.inode.lost = true));
     unsynced.delete(path);
     if (held) held.inode.dirty = false;
+    if (isDatabase(path)) rows.dirty = false;
     if (!state.paths.includes(path)) return;
     Object.assign(state, { dirty: false, syncedAt: call.start });
     Object.assign(texts, { durable: texts.durable + texts.written, written: '' });
