@@ -97,7 +97,7 @@ const git: fc.Arbitrary<string[]> = fc.oneof(
 
 /** One step, as often as people do such things. */
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 16, arbitrary: fc.tuple(edit, tree).map(([one, at]): Step => ({ do: 'edit', tree: at, ...one })) },
+  { weight: 26, arbitrary: fc.tuple(edit, tree).map(([one, at]): Step => ({ do: 'edit', tree: at, ...one })) },
   { weight: 3, arbitrary: fc.record({ do: as('rename'), tree, side, slug, to: slug }) },
   {
     weight: 9,
@@ -144,5 +144,5 @@ const disturbed: fc.Arbitrary<Step[]> = fc
 
 /** What comes after the beginning of a history. */
 export const history: fc.Arbitrary<Step[]> = fc
-  .array(fc.oneof({ weight: 4, arbitrary: step.map((did) => [did]) }, { weight: 2, arbitrary: disturbed }), { minLength: 8, maxLength: 22 })
+  .array(fc.oneof({ weight: 4, arbitrary: step.map((did) => [did]) }, { weight: 2, arbitrary: disturbed }), { minLength: 8, maxLength: 30 })
   .map((parts) => parts.flat());
