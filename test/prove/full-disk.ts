@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { guardMount } from './guard.ts';
 import { rewrite } from './rewrite.ts';
 import { createLoopDisk, type LoopDisk } from './loop-disk.ts';
 
@@ -29,7 +30,11 @@ export async function createFullDisk(image: string, folder: string): Promise<Ful
   const filler = join(room, 'filler');
   await mkdir(room);
   await execute('mount', ['-t', 'tmpfs', '-o', `size=${ROOM}`, 'tmpfs', room]);
-  const leave = async (): Promise<void> => void (await execute('umount', [room]).catch(() => execute('umount', ['--lazy', room])));
+  const guard = guardMount(room, room);
+  const leave = async (): Promise<void> => {
+    await execute('umount', [room]).catch(() => execute('umount', ['--lazy', room]));
+    guard.end();
+  };
   let disk: LoopDisk;
   try {
     disk = await createLoopDisk('ext4', join(room, 'image'), folder, { size: DISK, format: ['-b', String(PAGE)], prepare: rewrite });

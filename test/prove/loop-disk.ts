@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { open, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { missing } from './debian.ts';
+import { guardMount } from './guard.ts';
 
 const execute = promisify(execFile);
 
@@ -70,6 +71,7 @@ export async function createLoopDisk(
   };
   let isMounted = false;
   await mount();
+  const guard = guardMount(folder, image);
   return {
     flush: async () => void (await execute('sync', ['-f', folder])),
     cut: async (how) => void (await execute('xfs_io', ['-x', '-c', how === 'flush' ? 'shutdown -f' : 'shutdown', folder])),
@@ -91,6 +93,7 @@ export async function createLoopDisk(
     async remove() {
       // A test that failed may have left a process on it.
       if (isMounted) await unmount().catch(() => execute('umount', ['--lazy', folder]));
+      guard.end();
       await rm(image, { force: true });
     },
   };
