@@ -26,7 +26,7 @@ for (const engine of engines) {
           );
         }
         survived(t, { cases: hits.length, of: steps, detail: tally(hits) });
-        assert.ok(hits.includes('inside'), 'some kills left a batch unfinished');
+        if (full) assert.ok(hits.includes('inside'), 'some kills left a batch unfinished');
       });
     }
   });
