@@ -167,8 +167,12 @@ async function rowIsStill(context: Context, operation: Operation): Promise<boole
   if (!checked) return false;
   const { after, before } = operation.base;
   const pk = (after ?? before)?.pk;
-  const row = pk ? await context.store.read(async (session) => (await session.lock(checked.shape, [pk])).get(pk)) : undefined;
-  return (row?.digest ?? null) === operation.seen.row;
+  return context.store.read(async (session) => {
+    const row = pk ? (await session.lock(checked.shape, [pk])).get(pk) : undefined;
+    if (row || operation.seen.row !== null) return row?.digest === operation.seen.row;
+    // Where there was none, another row may have come to have the key since.
+    return (await session.find(checked.shape, before?.key ?? operation.key)).length === 0;
+  });
 }
 
 function requireText(texts: ReadonlyMap<Digest, Uint8Array>, key: Digest): void {
