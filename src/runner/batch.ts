@@ -20,15 +20,14 @@ import { treeId } from './tree-id.ts';
  * @throws {SyncError} `COMMIT_UNKNOWN` if the connection was lost at COMMIT and the database does not answer; the next run settles it
  */
 export async function applyBatch(context: Context, batch: Batch, texts: Texts, followUp: FollowUp): Promise<Deviations> {
-  const { state } = context;
   const tree = treeOf(context);
   nameFiles(batch);
-  await state.begin(batch, kept(batch, texts));
+  await begin(context, batch, texts);
   const changes = batch.operations.flatMap(({ files }) => files);
   context.progress({ step: 'stage', done: 0, total: changes.length });
   await orForget(context, batch, () => stage(tree, changes, (key) => texts.get(key) ?? null));
   if (batch.operations.some(({ row }) => row)) {
-    const id = await treeId(state);
+    const id = await treeId(context.state);
     context.progress({ step: 'rows', done: 0, total: batch.operations.length });
     await commitRows(context, batch, () => writeRows(context, batch, texts, id));
   }
@@ -46,6 +45,24 @@ function nameFiles(batch: Batch): void {
   for (const operation of batch.operations) {
     operation.files = named.slice(next, next + operation.files.length);
     next += operation.files.length;
+  }
+}
+
+/** A commit whose fsync failed may be seen by the next process nevertheless, which then carries it out. */
+async function begin({ state }: Context, batch: Batch, texts: Texts): Promise<void> {
+  try {
+    await state.begin(batch, kept(batch, texts));
+  } catch (error) {
+    if (!(error instanceof SyncError)) throw error;
+    throw new SyncError(
+      error.code,
+      `Recording the batch ${batch.txid.slice(0, 8)} failed; nothing was changed, the next run may carry it out`,
+      {
+        ...(error.hint !== undefined && { hint: error.hint }),
+        cause: error,
+        details: [error.message],
+      },
+    );
   }
 }
 

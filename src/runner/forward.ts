@@ -139,7 +139,7 @@ const HOW_TO_FINISH = 'Mend the cause and run any sync-run command: it finishes 
 
 function unrecorded(batch: Batch, error: unknown): unknown {
   if (!(error instanceof SyncError)) return error;
-  return new SyncError(error.code, `Recording the batch ${batch.txid.slice(0, 8)} failed after it was decided; it is not finished`, {
+  return new SyncError(error.code, `Recording the batch ${batch.txid.slice(0, 8)} failed after it was decided; it may not be finished`, {
     hint: error.hint ?? HOW_TO_FINISH,
     cause: error,
     details: [error.message],

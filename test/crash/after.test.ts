@@ -65,7 +65,7 @@ describe('a batch whose end is in doubt', () => {
     const [tree] = await project.db.sql("SELECT tree, txid FROM sync_run_tree WHERE tree <> ''");
     const before = await project.world();
     for (const direction of ['import', 'export', 'sync', 'undo'] as const) {
-      const said = await runHere(project, { direction }, undefined, { ...project.env, SYNC_RUN_DATABASE_URL: other.url });
+      const said = await runHere(project, { direction }, { ...project.env, SYNC_RUN_DATABASE_URL: other.url });
       assert.deepEqual([said.exit, said.code], [4, 'WRONG_TARGET'], 'another database');
     }
     assert.deepEqual(await other.sql('SELECT * FROM pages'), []);
@@ -180,7 +180,7 @@ describe('an undo', () => {
         (await (await startRun(project, { request: { direction: 'undo' }, killAt })).go()) !== null;
       let ended = false;
       let finished = 0;
-      for (let killAt = full ? 1 : 40; !ended; killAt += full ? 1 : 9) {
+      for (let killAt = full ? 1 : 40; !ended; killAt += full ? 3 : 9) {
         await project.change('sync');
         assert.equal((await runHere(project, { direction: 'sync' })).exit, 0);
         const before = await baseOf(project);

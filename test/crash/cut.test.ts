@@ -16,11 +16,11 @@ describe('an import whose connection is cut', () => {
       assert.equal((await cutting.run()).exit, 0);
       const { client, server: answers } = { ...cutting.proxy.seen };
       const ends: string[] = [];
-      const wanted = dead ? 4 : 9;
+      const [wanted, inFull] = dead ? [4, 15] : [9, 40];
       const plans: CutPlan[] = [
-        ...sample(client, wanted).map((n): CutPlan => ({ at: 'client', n, how: 'lost', dead })),
-        ...sample(client, wanted).map((n): CutPlan => ({ at: 'client', n, how: 'delivered', dead })),
-        ...sample(answers, wanted).map((n): CutPlan => ({ at: 'server', n, how: 'lost', dead })),
+        ...sample(client, wanted, inFull).map((n): CutPlan => ({ at: 'client', n, how: 'lost', dead })),
+        ...sample(client, wanted, inFull).map((n): CutPlan => ({ at: 'client', n, how: 'delivered', dead })),
+        ...sample(answers, wanted, inFull).map((n): CutPlan => ({ at: 'server', n, how: 'lost', dead })),
       ];
       for (const plan of plans) {
         ends.push(

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { createProject, type Project } from '../helpers/project.ts';
 import { type Pages, withPages, type World } from './pages.ts';
 import { type CutPlan, type Proxy, startProxy } from './proxy.ts';
-import { assertTxid, baseOf, digestsOf, intentOf, runHere, type Said, source } from './rig.ts';
+import { assertTxid, baseOf, digestsOf, intentOf, runHere, type Said } from './rig.ts';
 
 export interface Cutting {
   project: Pages;
@@ -11,7 +11,7 @@ export interface Cutting {
   /** Where the database is reached through the proxy. */
   env: Record<string, string>;
   /** An import whose connection leads through the proxy. */
-  run(src?: URL): Promise<Pick<Said, 'exit' | 'code' | 'message' | 'report'>>;
+  run(): Promise<Pick<Said, 'exit' | 'code' | 'message' | 'report'>>;
   /** Which of the client's COMMIT statements is that of the batch, as others end a look. */
   commitOfBatch(): Promise<Omit<CutPlan, 'how'>>;
   /** How often each row was changed by committed transactions. */
@@ -35,7 +35,7 @@ export async function throughProxy(t: TestContext, port: number, found?: Project
   const url = new URL(db.url);
   url.port = String(proxy.port);
   const env = { ...project.env, SYNC_RUN_DATABASE_URL: url.href };
-  const run = (src: URL = source) => runHere(project, { direction: 'import' }, src, env);
+  const run = () => runHere(project, { direction: 'import' }, env);
   return {
     project,
     proxy,
@@ -61,7 +61,6 @@ export interface Meanwhile {
   meanwhile?: () => Promise<void>;
   /** Runs after it. */
   afterwards?: () => Promise<void> | void;
-  src?: URL;
 }
 
 /**
@@ -72,14 +71,14 @@ export interface Meanwhile {
 export async function cutRound(
   { project, proxy, run, written }: Cutting,
   plan: CutPlan,
-  { meanwhile, afterwards, src }: Meanwhile = {},
+  { meanwhile, afterwards }: Meanwhile = {},
 ): Promise<string> {
   const { age } = project;
   const before = age.files;
   const { old, changed } = await project.change('import');
   await project.db.sql('DELETE FROM written');
   proxy.cutAt(plan);
-  const [said] = await Promise.all([run(src), meanwhile?.()]);
+  const [said] = await Promise.all([run(), meanwhile?.()]);
   await afterwards?.();
   proxy.cutAt(null);
   const intent = await intentOf(project);
@@ -89,7 +88,7 @@ export async function cutRound(
   assert.equal(said.code === 'COMMIT_UNKNOWN', intent !== null, `the intent is kept exactly where nobody knows: ${said.code}`);
   assert.ok([0, 3, 5].includes(said.exit), `exit ${said.exit}: ${said.message}`);
 
-  const next = await run(src);
+  const next = await run();
   assert.equal(next.exit, 0, `${next.code}: ${next.message}`);
   await assertIs(project, changed);
   const once = { edit: 1, [`gone${before}`]: 1, [`gone${before + 1}`]: 1, [`name${before + 1}`]: 1 };

@@ -8,14 +8,15 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { digest } from '../../src/core/digest.ts';
 import type { Batch } from '../../src/core/batch.ts';
+import { openContext } from '../../src/runner/open-context.ts';
+import { defaultRequest } from '../../src/runner/request.ts';
+import { run } from '../../src/runner/run.ts';
+import { undo } from '../../src/runner/undo.ts';
 import { openState } from '../../src/state/open.ts';
 import type { State } from '../../src/state/state.ts';
 import type { Project } from '../helpers/project.ts';
 import { createSeen } from '../helpers/seen.ts';
 import type { ChildOptions } from './run-child.ts';
-
-/** The source as it is; a folder URL. */
-export const source = new URL('../../src/', import.meta.url);
 
 /** What a run said before it ended, if it came to that. */
 export interface Said {
@@ -43,7 +44,7 @@ export type RunOptions = Pick<ChildOptions, 'request'> & Partial<Omit<ChildOptio
 
 /** Starts a run and waits until it is ready. Steps are counted on Node.js only, so such a child runs there in any case. */
 export async function startRun(project: Project, options: RunOptions): Promise<RunChild> {
-  const all: ChildOptions = { src: source.href, cwd: project.repo.path, env: project.env, killAt: 0, pauseAt: 0, ...options };
+  const all: ChildOptions = { cwd: project.repo.path, env: project.env, killAt: 0, pauseAt: 0, ...options };
   const counts = all.killAt + all.pauseAt > 0 || all.pauseAtEnd || options.env?.UV_THREADPOOL_SIZE !== undefined;
   const script = fileURLToPath(new URL('./run-child.ts', import.meta.url));
   const [program, ...args] = counts ? [node(), script] : ownRuntime(script);
@@ -86,21 +87,12 @@ function ownRuntime(script: string): string[] {
     : [process.execPath, 'run', '-A', '--no-check', '--quiet', script];
 }
 
-/** A run from a source that may be another one, in this process; what a person would see of it. */
+/** A run in this process; what a person would see of it. */
 export async function runHere(
   project: Project,
   request: ChildOptions['request'],
-  src: URL = source,
   env: Record<string, string> = project.env,
 ): Promise<Pick<Said, 'exit' | 'code' | 'message' | 'report'>> {
-  type Opening = typeof import('../../src/runner/open-context.ts');
-  type Running = typeof import('../../src/runner/run.ts');
-  type Undoing = typeof import('../../src/runner/undo.ts');
-  type Requests = typeof import('../../src/runner/request.ts');
-  const { openContext } = (await import(new URL('runner/open-context.ts', src).href)) as Opening;
-  const { run } = (await import(new URL('runner/run.ts', src).href)) as Running;
-  const { undo } = (await import(new URL('runner/undo.ts', src).href)) as Undoing;
-  const { defaultRequest } = (await import(new URL('runner/request.ts', src).href)) as Requests;
   try {
     await using context = await openContext({ cwd: project.repo.path, env, mode: 'write', signal: new AbortController().signal });
     const { direction, ...rest } = request;

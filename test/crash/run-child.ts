@@ -4,13 +4,14 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import type { Context } from '../../src/runner/context.ts';
+import { openContext } from '../../src/runner/open-context.ts';
 import type { Report } from '../../src/runner/report.ts';
-import type { Request } from '../../src/runner/request.ts';
+import { defaultRequest, type Request } from '../../src/runner/request.ts';
+import { run } from '../../src/runner/run.ts';
+import { undo } from '../../src/runner/undo.ts';
 
 /** What `startRun` tells this process. */
 export interface ChildOptions {
-  /** Folder of the source to run, as a URL that ends in a slash. */
-  src: string;
   cwd: string;
   env: Record<string, string>;
   /** What to run; `undo` takes back the last batch. */
@@ -23,12 +24,7 @@ export interface ChildOptions {
   pauseAtEnd?: boolean;
 }
 
-const { src, cwd, env, request, killAt, pauseAt, pauseAtEnd } = JSON.parse(process.argv[2] ?? '') as ChildOptions;
-const load = <T>(path: string): Promise<T> => import(new URL(path, src).href) as Promise<T>;
-const { openContext } = await load<typeof import('../../src/runner/open-context.ts')>('runner/open-context.ts');
-const { run } = await load<typeof import('../../src/runner/run.ts')>('runner/run.ts');
-const { undo } = await load<typeof import('../../src/runner/undo.ts')>('runner/undo.ts');
-const { defaultRequest } = await load<typeof import('../../src/runner/request.ts')>('runner/request.ts');
+const { cwd, env, request, killAt, pauseAt, pauseAtEnd } = JSON.parse(process.argv[2] ?? '') as ChildOptions;
 
 let steps = 0;
 let counting = false;

@@ -10,7 +10,7 @@ import { startMariadb, useMariadb } from '../helpers/mariadb.ts';
 import { createPages, type Database, pagesConfig, projectOf } from '../helpers/project.ts';
 import { createRepository } from '../helpers/repository.ts';
 import { cutRound, throughProxy } from './cutting.ts';
-import { full, sample, survived } from '../prove/cases.ts';
+import { sample, survived } from '../prove/cases.ts';
 
 useMariadb();
 
@@ -91,7 +91,7 @@ it(
     const ends = [await cutRound(cutting, { ...commit, how: 'delivered', dead: true }, { meanwhile: atCut })];
     // A client that goes on asking while the server comes back.
     ends.push(await cutRound(cutting, { ...commit, how: 'delivered' }, { meanwhile: atCut }));
-    for (const n of full ? sample(client, client) : sample(client, 2))
+    for (const n of sample(client, 2, 40))
       ends.push(await cutRound(cutting, { at: 'client', n, how: 'delivered', dead: true }, { meanwhile: atCut }));
     survived(t, { cases: ends.length + 1, detail: ends.join(', ') });
   },

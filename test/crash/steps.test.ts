@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { engines } from '../helpers/project.ts';
 import { crashRound, createPagesProject, type Hit, stepsOf } from './pages.ts';
-import { sample, seed, survived } from '../prove/cases.ts';
+import { full, sample, seed, survived } from '../prove/cases.ts';
 
 useMariadb();
 
@@ -18,7 +18,7 @@ for (const engine of engines) {
         const project = await createPagesProject(t, engine);
         const { length: steps } = await stepsOf(project, direction);
         const hits: Hit[] = [];
-        for (const killAt of sample(steps, 4)) {
+        for (const killAt of sample(steps, 4, 25)) {
           hits.push(
             await crashRound(project, { direction, killAt, quiet: killAt % 4 === 0 }).catch((error: unknown) => {
               throw new Error(`Killed before step ${killAt} of ${steps} (seed ${seed})`, { cause: error });

@@ -37,9 +37,13 @@ export function randomFrom(start: number): () => number {
   };
 }
 
-/** Every `stride`th number from 1 to `last`, beginning at one the seed picks; all of them in the full run. */
-export function sample(last: number, wanted: number): number[] {
-  const stride = full ? 1 : Math.max(1, Math.floor(last / wanted));
+/**
+ * Every `stride`th number from 1 to `last`, beginning at one the seed picks, so that about `wanted` are.
+ *
+ * @param inFull how many in the full run, where all of them would take too long
+ */
+export function sample(last: number, wanted: number, inFull = last): number[] {
+  const stride = Math.max(1, Math.floor(last / (full ? inFull : wanted)));
   const first = 1 + (seed % stride);
   const picked: number[] = [];
   for (let at = first; at <= last; at += stride) picked.push(at);

@@ -74,6 +74,7 @@ async function faulty(project: Pages, { on, call, n, error, forEver }: Fault, op
 /** Where each path and its text stood, on one side. */
 type Texts = Record<string, string>;
 
+const UNFINISHED = /not (?:be )?finished|nobody knows|not known|may carry it out/;
 const OWN = /\/\.sync-run-[0-9a-f]{8}-\d+\.(?:new|old)$/;
 
 /**
@@ -115,9 +116,10 @@ async function faultyRound(project: Pages, direction: Direction, fault: Fault): 
       `exit 1 names what was not done: ${JSON.stringify(skipped)}`,
     );
   }
-  if (exit > 1 && intent === null) assert.deepEqual(world, old, `what failed changed nothing: ${told}`);
-  if (intent !== null && exit > 0)
-    assert.match(`${said.message}`, /not finished|nobody knows|not known/, `an unfinished batch is told: ${told}`);
+  // Whether a commit is there whose fsync failed, nobody can say.
+  const isOpen = /not be finished/.test(said.message) && isSame({ files, rows: world.rows }, changed);
+  if (exit > 1 && intent === null && !isOpen) assert.deepEqual(world, old, `what failed changed nothing: ${told}`);
+  if (intent !== null && exit > 0) assert.match(said.message, UNFINISHED, `an unfinished batch is told: ${told}`);
 
   const recovered = await runHere(project, onlyRecover);
   assert.equal(recovered.exit, 0, `recovery: ${recovered.code}: ${recovered.message}`);
@@ -166,13 +168,9 @@ function always(sites: readonly Site[], direction: Direction): Fault[] {
   };
   if (direction === 'import') return [some('database', 'pwrite64', 0), some('state', 'fsync', 0)];
   // The last name removed is the note of who holds the lock; before it, the old files are cleared away.
-  return [
-    some('files', 'pwrite64', 0),
-    some('files', 'fsync', -1),
-    some('files', 'rename', -1),
-    some('files', 'link', -1),
-    some('files', 'unlink', -2),
-  ];
+  const last = (['fsync', 'rename', 'link'] as const).map((call) => some('files', call, -1));
+  const record: Fault = { ...some('state', 'fsync', 2), forEver: true };
+  return [some('files', 'pwrite64', 0), ...last, some('files', 'unlink', -2), record];
 }
 
 describe('an error of the system is told, and mended by the next run', () => {
@@ -184,7 +182,7 @@ describe('an error of the system is told, and mended by the next run', () => {
       const sites = await sitesOf(project, direction);
       const all = sites.flatMap((site) => ERRORS.flatMap((error) => [false, true].map((forEver): Fault => ({ ...site, error, forEver }))));
       const ends: string[] = [];
-      for (const fault of [...always(sites, direction), ...picked(all, full ? 140 : 6)]) {
+      for (const fault of [...always(sites, direction), ...picked(all, full ? 110 : 5)]) {
         const what = `${fault.call} ${fault.n}${fault.forEver ? '+' : ''} on ${fault.on}: ${fault.error}`;
         const end = await faultyRound(project, direction, fault).catch((cause: unknown) => {
           throw new Error(`${what} (seed ${seed})`, { cause });
