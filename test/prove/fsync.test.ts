@@ -134,13 +134,16 @@ describe('a device that is full when what was written reaches it', { concurrency
   };
 
   /** A run on the full disk, seen by strace. */
-  const onFull = (project: Pages, disk: FullDisk): ((options: RunOptions) => Promise<Said | null>) => {
+  const onFull = (project: Pages, disk: FullDisk, mayFit = false): ((options: RunOptions) => Promise<Said | null>) => {
     return async (options) => {
       const [before, { base }] = [await project.world(), await stateOf(project)];
       await disk.fill();
       try {
         const { said, calls } = await callsOf(project, options, () => []);
-        assert.ok(assertNotAgain(calls, (path) => OWN.test(path)) > 0, 'an fsync failed');
+        const failed = assertNotAgain(calls, (path) => OWN.test(path));
+        // Blocks of what a killed run staged are still there, and may be the very ones that are given out again.
+        if (failed === 0 && mayFit) return said;
+        assert.ok(failed > 0, 'an fsync failed');
         return await assertFailed(project, said, before, base);
       } finally {
         await disk.free();
@@ -170,22 +173,25 @@ describe('a device that is full when what was written reaches it', { concurrency
 
   onFullDisk('files', 'fails a recovery, and the next one ends the batch', async (_t, project, disk) => {
     const names = await stepsOf(project, 'export');
-    // From where the first file is staged to where the first one gets its name, all of them are to be written again.
     const first = names.indexOf('open') + 1;
-    const span = names.indexOf('link') + 1 - first;
-    const steps = full ? Array.from({ length: span }, (_, n) => first + 1 + n) : [first + 1 + (seed % span)];
+    const written = names.indexOf('write') + 1;
+    const last = full ? names.indexOf('link') + 1 : written;
+    const steps = Array.from({ length: last - first }, (_, n) => first + 1 + n).filter(
+      (n) => full || n === first + 1 + (seed % (last - first)),
+    );
     for (const killAt of steps) {
       let runs = 0;
       const run = async (options: RunOptions): Promise<Said | null> => {
         runs += 1;
         if (runs === 1) return (await startRun(project, { ...options, killAt })).go();
-        return onFull(project, disk)(options);
+        return onFull(project, disk, killAt > written)(options);
       };
       assert.equal(
         await crashRound(project, { direction: 'export', killAt, recoveries: [0], run }),
         'inside',
         'there is a batch to recover',
       );
+      await disk.replug();
     }
     return steps.length;
   });
