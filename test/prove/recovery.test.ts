@@ -24,8 +24,8 @@ function stepsFromLock(names: readonly string[]): { first: number; last: number 
 function chains(names: readonly string[], count: number): Chain[] {
   const random = randomFrom(seed);
   const { first, last } = stepsFromLock(names);
-  // The first half of a run looks only.
-  const middle = first + Math.floor((last - first) / 3);
+  // Up to there a run looks only; one without files has fewer steps after it.
+  const middle = first + Math.floor((last - first) * (names.includes('link') ? 0.35 : 0.6));
   return Array.from({ length: count }, (_, index) => ({
     killAt: middle + Math.floor(((index + random()) / count) * (last - middle)),
     recoveries: WITHIN.map((steps) => first + 1 + Math.floor(random() * steps)),
