@@ -42,7 +42,7 @@ function table(findings: Findings): string {
       return `| ${promised.id} | ${promised.promise} | ${promised.fault} | ${cases} | ${survived} | ${notRun || ''} | ${all === 0 ? '' : `${killed} of ${all}`} |`;
     }),
     '',
-    '| Protection switched off | Goes red | Fate |',
+    '| Mutant | Goes red | Fate |',
     '| --- | --- | --- |',
     ...mutants.map(({ mutant, fate }) => `| ${mutant.name} | \`${mutant.rig}\` (${mutant.promise}) | ${fate} |`),
   ].join('\n');
