@@ -64,6 +64,7 @@ test('the summary counts what failed, what could not run, and what a mutant live
   const [mutant] = mutants;
   assert.ok(mutant);
   const text = summary({
+    quick: true,
     promises: promised,
     outcomes: [
       { file, name: 'a', ended: 'passed', cases: 10, reasons: [] },

@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     'skip-mutants': { type: 'boolean', default: false },
+    'all-mutants': { type: 'boolean', default: false },
     'skip-rigs': { type: 'boolean', default: false },
     only: { type: 'string' },
   },
@@ -42,9 +43,16 @@ try {
   );
   // What kills a mutant in the quick run kills it in the full one.
   const fates = await inTurns(toKill, (mutant) => fateOf(mutant, { ...quick, SYNC_RUN_SEED: '1' }));
-  const findings: Findings = { promises: chosen, outcomes: found.flat(), mutants: fates, seed, versions: await versions() };
+  const findings: Findings = {
+    quick: options.quick,
+    promises: chosen,
+    outcomes: found.flat(),
+    mutants: fates,
+    seed,
+    versions: await versions(),
+  };
   console.log(summary(findings));
-  if (!options.quick && !only && !options['skip-mutants'] && !options['skip-rigs']) await writeTable(top, findings);
+  if (toKill.length === mutants.length && !only && !options['skip-rigs']) await writeTable(top, findings);
   if (!isProven(findings)) process.exitCode = 1;
 } finally {
   await stopDatabase();
@@ -54,7 +62,7 @@ try {
 /** Those of the chosen promises; of all promises the quick run takes a quarter, another one with each seed. */
 function chosenMutants(): readonly Mutant[] {
   if (only) return mutants.filter(({ promise }) => only.includes(promise));
-  return options.quick ? mutants.filter((_, n) => n % 4 === seed % 4) : mutants;
+  return options.quick && !options['all-mutants'] ? mutants.filter((_, n) => n % 4 === seed % 4) : mutants;
 }
 
 /** As many at once as there are processors; the results in the order of what was given. */

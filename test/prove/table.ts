@@ -11,6 +11,8 @@ export interface Fate {
 }
 
 export interface Findings {
+  /** Whether only a sample of the cases was tried. */
+  quick: boolean;
   promises: readonly Promised[];
   outcomes: readonly Outcome[];
   mutants: readonly Fate[];
@@ -31,9 +33,9 @@ export async function writeTable(top: string, findings: Findings): Promise<void>
 }
 
 function table(findings: Findings): string {
-  const { promises, mutants, seed, versions } = findings;
+  const { quick, promises, mutants, seed, versions } = findings;
   return [
-    `Seed ${seed}; ${versions.map((pair) => pair.join(' ')).join(', ')}.`,
+    `${quick ? 'Quick run: a sample of the cases, and all mutants' : 'Full run'}; seed ${seed}; ${versions.map((pair) => pair.join(' ')).join(', ')}.`,
     '',
     '| | Promise | Fault | Cases | Survived | Not run | Mutants killed |',
     '| --- | --- | --- | ---: | ---: | ---: | ---: |',
