@@ -241,7 +241,9 @@ function watchRequest(manifest: Manifest, unsettled: string[]): Request {
 /** Rows send no notification: they are looked at every so often. */
 function lookForRows(clock: Clock, every: number, queue: Queue<Answer>): () => void {
   let cancel = (): void => {};
+  let stopped = false;
   const again = (): void => {
+    if (stopped) return;
     cancel = clock.after(every, () => {
       const manifest: Manifest = { id: '', source: 'watcher', direction: 'sync', oldHead: null, newHead: null, entries: null };
       const { report } = queue.submit(manifest);
@@ -249,7 +251,11 @@ function lookForRows(clock: Clock, every: number, queue: Queue<Answer>): () => v
     });
   };
   again();
-  return () => cancel();
+  return () => {
+    // A look may be under way.
+    stopped = true;
+    cancel();
+  };
 }
 
 function tellConflicts(events: Events, report: Report): Report {

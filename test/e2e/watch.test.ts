@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { RunnerOptions } from '../../src/runner/runner.ts';
+import { type Clock, systemClock } from '../../src/watch/clock.ts';
 import { type Server, startMariadb, useMariadb } from '../helpers/mariadb.ts';
 import { at, setBody } from '../helpers/scenario.ts';
 import { createSite, type Site, type SiteOptions, until } from '../helpers/site.ts';
@@ -169,6 +170,33 @@ it('--rows brings edited rows to the files, and edited files to the rows', async
   await site.write(at('about'), 'edited\n');
   await until('the row is in its file', async () => (await site.texts())['home'] === 'by hand\n');
   await inRow(site, 'about', 'edited\n');
+});
+
+it('--rows leaves no timer behind, also where it ends in the middle of a look', async (t) => {
+  const timers = new Set<object>();
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, work) {
+      const timer = {};
+      timers.add(timer);
+      const cancel = systemClock.after(ms, () => {
+        timers.delete(timer);
+        work();
+      });
+      return () => {
+        timers.delete(timer);
+        cancel();
+      };
+    },
+  };
+  const { runner } = await watching(t, {}, () => ({ rows: 1, clock }));
+  await new Promise<void>((resolve) => {
+    runner.events.subscribe(({ type }) => type === 'batch-started' && resolve());
+  });
+  await runner.close();
+  // Whoever waits for the report of that look is told by now.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(timers.size, 0, 'no timer is left');
 });
 
 it('1,000 files changed at once by a script are one to three batches', async (t) => {
