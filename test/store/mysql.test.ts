@@ -290,6 +290,7 @@ test('an unreachable server, a wrong password and an unknown database each say s
 
 test('a server that is gone in between is unreachable, and works again when it is back', async (t) => {
   const { store, sql } = await openBench(t, 'innodb', PAGES);
+  const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout');
   const kill = async () => {
     const [row] = await store.read(async ({ sql: inside }) => await inside`SELECT CONNECTION_ID() AS id`);
     return sql(`KILL ${String(row?.['id'])}`);
@@ -313,6 +314,12 @@ test('a server that is gone in between is unreachable, and works again when it i
     }),
     { code: 'COMMIT_UNKNOWN', exitCode: 3 },
   );
+  if (!('Deno' in globalThis))
+    assert.deepEqual(
+      process.getActiveResourcesInfo().filter((name) => name === 'Timeout'),
+      timers,
+      'no timer keeps the process alive',
+    );
   assert.deepEqual(await store.read((session) => session.scan(shape('pages'))), []);
 });
 

@@ -137,7 +137,7 @@ function createLink(connection: Connection, target: MysqlTarget, lost: () => boo
       // Interrupting a COMMIT would only make its outcome unknown.
       signal?.removeEventListener('abort', destroy);
       try {
-        await connection.query({ sql: 'COMMIT', timeout: COMMIT_TIMEOUT });
+        await within(COMMIT_TIMEOUT, connection.query('COMMIT'));
       } catch (error) {
         destroy();
         throw commitError(error, target);
@@ -185,4 +185,15 @@ async function refuseDataWarnings(connection: Connection): Promise<void> {
   const warnings = rows as { Level: string; Code: number; Message: string }[];
   const found = warnings.find(({ Level, Code }) => Level !== 'Note' && DATA_WARNINGS.has(Number(Code)));
   if (found) throw new RefusedError(`The database changed the value: ${found.Message}`);
+}
+
+/** mysql2's own limit stays behind where the connection breaks, and keeps the process alive until it is over. */
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`No answer within ${ms / 1000} s`)), ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
