@@ -41,11 +41,12 @@ it(
           counts.stopped += 1;
           child.kill('SIGSTOP');
           // It may have given the lock back before it was stopped; then another one has it, or this here.
-          const lock = await acquireLock(folder, { holder: { command: 'the judge' }, timeoutMs: 100 }).catch((error: { code?: string }) => {
-            if (error.code !== 'LOCKED') throw error;
-            return null;
-          });
-          await lock?.release();
+          try {
+            const lock = await acquireLock(folder, { holder: { command: 'the judge' }, timeoutMs: 100 });
+            await lock.release();
+          } catch (error) {
+            if ((error as { code?: string }).code !== 'LOCKED') problems.push(String(error));
+          }
           child.kill('SIGCONT');
         }
       }
