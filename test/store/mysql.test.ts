@@ -290,7 +290,8 @@ test('an unreachable server, a wrong password and an unknown database each say s
 
 test('a server that is gone in between is unreachable, and works again when it is back', async (t) => {
   const { store, sql } = await openBench(t, 'innodb', PAGES);
-  const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout');
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
   const kill = async () => {
     const [row] = await store.read(async ({ sql: inside }) => await inside`SELECT CONNECTION_ID() AS id`);
     return sql(`KILL ${String(row?.['id'])}`);
@@ -314,12 +315,8 @@ test('a server that is gone in between is unreachable, and works again when it i
     }),
     { code: 'COMMIT_UNKNOWN', exitCode: 3 },
   );
-  if (!('Deno' in globalThis))
-    assert.deepEqual(
-      process.getActiveResourcesInfo().filter((name) => name === 'Timeout'),
-      timers,
-      'no timer keeps the process alive',
-    );
+  // Deno cannot tell.
+  if (!('Deno' in globalThis)) assert.ok(timers() <= before, 'no timer keeps the process alive');
   assert.deepEqual(await store.read((session) => session.scan(shape('pages'))), []);
 });
 
