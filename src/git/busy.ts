@@ -26,17 +26,12 @@ const markers: readonly { operation: Operation; name: string; unless?: string }[
 
 /** Everything git has under way in this working tree, by the markers in its own git dir; locks first. */
 export async function operations(repo: Pick<Repository, 'gitDir'>): Promise<Busy[]> {
-  const look = ({ operation, name }: (typeof markers)[number]): Promise<Busy | null> => {
+  const found: Busy[] = [];
+  for (const { operation, name, unless } of markers) {
     const path = join(repo.gitDir, name);
-    return exists(path).then((there) => (there ? { operation, path } : null));
-  };
-  // The locks first: what git makes while it holds one is there before the lock is gone.
-  const isLock = ({ name }: (typeof markers)[number]): boolean => name.endsWith('.lock');
-  const locks = await Promise.all(markers.filter(isLock).map(look));
-  const others = await Promise.all(markers.filter((marker) => !isLock(marker)).map(look));
-  const found = [...locks, ...others].filter((one) => one !== null);
-  const unless = new Map(markers.map((marker) => [join(repo.gitDir, marker.name), marker.unless]));
-  return found.filter(({ path }) => !found.some(({ operation }) => operation === unless.get(path)));
+    if (!found.some((other) => other.operation === unless) && (await exists(path))) found.push({ operation, path });
+  }
+  return found;
 }
 
 /**
