@@ -5,7 +5,7 @@ import { assignNames } from '../tree/names.ts';
 import { place } from '../tree/place.ts';
 import { stage } from '../tree/stage.ts';
 import type { Context } from './context.ts';
-import { type Deviations, finishForward, type FollowUp, treeOf } from './forward.ts';
+import { type Deviations, finishForward, type FollowUp, HOW_TO_FINISH, treeOf } from './forward.ts';
 import { forget, neededTexts, settleCommit, takeBack } from './recovery.ts';
 import { type Texts, writeRows } from './rows.ts';
 import { treeId } from './tree-id.ts';
@@ -83,7 +83,7 @@ async function forgetAfter(context: Context, batch: Batch, error: unknown): Prom
   } catch (problem) {
     if (!(problem instanceof SyncError)) throw problem;
     throw new SyncError(problem.code, `The batch ${batch.txid.slice(0, 8)} failed and could not be taken back; it is not finished`, {
-      hint: problem.hint ?? 'Mend the cause and run any sync-run command: it ends the batch first; nothing is lost meanwhile',
+      hint: problem.hint ?? HOW_TO_FINISH,
       cause: error,
       details: [...(error instanceof Error ? [error.message] : []), problem.message],
     });

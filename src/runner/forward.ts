@@ -135,7 +135,8 @@ function unfinished(batch: Batch, { change, error }: Outcome): SyncError {
   });
 }
 
-const HOW_TO_FINISH = 'Mend the cause and run any sync-run command: it finishes the batch first; nothing is lost meanwhile';
+/** For a batch that a failure left open. */
+export const HOW_TO_FINISH = 'Mend the cause and run any sync-run command: it ends the batch first; nothing is lost meanwhile';
 
 function unrecorded(batch: Batch, error: unknown): unknown {
   if (!(error instanceof SyncError)) return error;

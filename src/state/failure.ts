@@ -29,7 +29,10 @@ export async function stateError(error: unknown, folder: string): Promise<unknow
   }
 }
 
-/** SQLite takes a disk that fails to be read for a corrupt file (`SQLITE_IOERR_CORRUPTFS` in its vdbe.c); that state may be whole. */
+/**
+ * SQLite takes a disk that fails to be read for a corrupt file (`SQLITE_IOERR_CORRUPTFS` in its vdbe.c); that state may be whole.
+ * Closing the file frees this process's locks on it (fcntl(2)), which a connection that met corruption has no more use for.
+ */
 async function unreadable(path: string): Promise<SyncError | null> {
   for (const file of [path, `${path}-wal`]) {
     try {
