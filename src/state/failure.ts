@@ -7,21 +7,20 @@ import { SyncError } from '../core/errors.ts';
 import { SqliteError } from '../sqlite/thread.ts';
 import { isErrno } from './folder.ts';
 
+/** An error of a connection in this thread, or in one of its own. */
+type SqliteFailure = { errcode?: number; message: string };
+
 /** Turns an error of the state's database into one a user can act on; others stay what they are. */
 export async function stateError(error: unknown, folder: string): Promise<unknown> {
   if (!(error instanceof SqliteError)) return error;
   const path = join(folder, 'state.db');
+  if (isDiskFailure(error)) return new SyncError('IO', `Could not use "${path}": ${error.message}`, { cause: error });
   switch (primaryCode(error)) {
     case 11: // CORRUPT
     case 26: // NOTADB
       return (await unreadable(path)) ?? corrupt(folder, error.message, error);
     case 5: // BUSY
       return new SyncError('LOCKED', `Another process kept writing "${path}"`, { cause: error, hint: 'Run the command again' });
-    case 8: // READONLY
-    case 10: // IOERR
-    case 13: // FULL
-    case 14: // CANTOPEN
-      return new SyncError('IO', `Could not use "${path}": ${error.message}`, { cause: error });
     case 19: // CONSTRAINT: a batch ended twice, or begun while another one is unfinished
       return new SyncError('INTERNAL', `Refused to change "${path}": ${error.message}`, { cause: error });
     default:
@@ -92,7 +91,13 @@ const messages: [RegExp, number][] = [
   [/unable to open/, 14],
 ];
 
-function primaryCode(error: SqliteError): number {
-  if (error.errcode !== 0) return error.errcode & 0xff;
+/** Whether SQLite says of the disk, and not of what is in the file, that it does not do as it should. */
+export function isDiskFailure(error: SqliteFailure): boolean {
+  return [8, 10, 13, 14].includes(primaryCode(error)); // READONLY, IOERR, FULL, CANTOPEN
+}
+
+/** What SQLite calls a primary result code; 0 where nobody knows. */
+export function primaryCode(error: SqliteFailure): number {
+  if (error.errcode) return error.errcode & 0xff;
   return messages.find(([pattern]) => pattern.test(error.message))?.[1] ?? 0;
 }

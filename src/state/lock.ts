@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { SyncError } from '../core/errors.ts';
 import { loadSqlite } from '../sqlite/load.ts';
+import { isDiskFailure, primaryCode } from './failure.ts';
 import { ensureFolder, isErrno } from './folder.ts';
 import { readHolder, removeHolder, UNKNOWN_HOLDER, writeHolder } from './lock-file.ts';
 import type { LockHolder } from './lock-file.ts';
@@ -157,14 +158,13 @@ function open(Database: typeof DatabaseSync, folder: string, options: { readOnly
   }
 }
 
-/** Deno sets no `errcode`. */
 function isBusy(error: unknown): boolean {
-  const { errcode, message } = error as { errcode?: number; message?: string };
-  return errcode === undefined ? message === 'database is locked' : (errcode & 0xff) === 5;
+  return primaryCode(error as Error) === 5;
 }
 
 function failed(error: unknown, folder: string): SyncError {
   const path = join(folder, 'lock.db');
+  if (isDiskFailure(error as Error)) return new SyncError('IO', `Could not lock "${path}": ${(error as Error).message}`, { cause: error });
   return new SyncError('STATE', `Could not lock "${path}": ${(error as Error).message}`, {
     cause: error,
     hint: `Stop every sync-run of this working tree, then: rm "${path}"`,

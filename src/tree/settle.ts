@@ -48,12 +48,16 @@ export async function discard(tree: Tree, changes: readonly FileChange[]): Promi
 }
 
 /**
- * Removes files of sync-run's own that a crash left behind, as named by a scan. Only for batches that are over: while one is
+ * Removes files of sync-run's own that a crash left behind, as named by a scan, and directories that hold nothing else. Only for batches that are over: while one is
  * unfinished they may hold the only copy of a text.
  */
 export async function removeLeftovers(tree: Tree, paths: readonly string[]): Promise<void> {
   const own = paths.filter((path) => isOwnName(nameOf(path))).map((path) => ({ path }));
   await clear(tree, own, ({ path }) => [nameOf(path)]);
+  await removeEmpty(
+    tree,
+    own.map(({ path }) => directoryOf(path)),
+  );
 }
 
 /** Removes names beside paths; throws the first failure at the end. */

@@ -140,6 +140,12 @@ test('a lock file that is no database is named with its remedy', async (t) => {
   await assert.rejects(lockHolder(folder), { code: 'STATE' });
 });
 
+test('a lock file that cannot be opened is no corrupt state', async (t) => {
+  const folder = await scratchFolder(t);
+  await mkdir(join(folder, 'lock.db'), { recursive: true });
+  await assert.rejects(tryLock(folder, options), { code: 'IO', message: /^Could not lock ".*lock\.db": unable to open/ });
+});
+
 test('of twenty racing processes one at a time has the lock', async (t) => {
   const folder = await scratchFolder(t);
   await writeFile(join(dirname(folder), 'count'), '0');

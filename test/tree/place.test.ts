@@ -403,15 +403,16 @@ test('discarding removes what was staged and nothing else', async (t) => {
   assert.deepEqual(await tree.all(), { 'db/a': 'A', 'db/b': 'B', 'db/n/mine': 'mine' });
 });
 
-test('removes leftovers, and only those', async (t) => {
+test('removes leftovers, and folders that hold nothing else', async (t) => {
   const tree = await scratchTree(t, {
     'db/.sync-run-01234567-0.old': 'x',
     'db/a/.sync-run-01234567-1.new': 'x',
+    'db/gone/with/.sync-run-01234567-2.old': 'x',
     'db/.sync-run-mine': 'mine',
     'db/a/b': 'b',
   });
   const { leftovers } = await scanTree(tree);
-  assert.equal(leftovers.length, 3);
+  assert.equal(leftovers.length, 4);
   await removeLeftovers(tree, [...leftovers, 'db/a/b']);
   assert.deepEqual(await tree.all(), { 'db/.sync-run-mine': 'mine', 'db/a/b': 'b' });
 });
