@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { KnownStatus } from '../src/git/staged.ts';
 import type { HookCall, HookResult } from '../src/runner/hook.ts';
 import type { Deferral } from '../src/runner/queue.ts';
 
 /** In milliseconds: how long git waits for the turn of its hook. Once the work has begun git waits for its end. */
 const PATIENCE = 2_000;
+
+/** A hook, and what git is still finding out for it. */
+type AskedHook = Omit<HookCall, 'status'> & { status: Promise<KnownStatus | null> };
 
 /**
  * Sends a hook to the runner of this working tree. What has to wait is in its hands, so git does not wait for it.
@@ -12,18 +16,19 @@ const PATIENCE = 2_000;
  * @returns null if there is no runner, or it left before it answered
  * @throws if what listens does not answer in time or is not the runner
  */
-export async function askRunner(call: HookCall, stateFolder: string): Promise<HookResult | null> {
+export async function askRunner(call: AskedHook, stateFolder: string): Promise<HookResult | null> {
   const { connectRunner, RunnerLeft } = await import('../src/runner/client.ts');
   const runner = await connectRunner({ stateFolder, version: await ownVersion(), who: `git hook ${call.hook}` });
   if (runner === null) return null;
   const { hook, args, indexFile } = call;
+  const status = await call.status;
   const deferred = Promise.withResolvers<HookResult>();
   const late = setTimeout(() => deferred.resolve({ exit: 0, lines: [busyLine(hook)] }), PATIENCE);
   try {
     const manifest = { id: randomUUID(), source: 'hook', hook, direction: 'import', oldHead: null, newHead: null, entries: null } as const;
     const onDeferred = (why: unknown): void => deferred.resolve({ exit: 0, lines: waitingLines(why as Deferral) });
     const answer = runner.submit(manifest, {
-      options: { args, indexFile },
+      options: { args, indexFile, status },
       onDeferred,
       onProgress: () => clearTimeout(late),
     }) as Promise<HookResult>;

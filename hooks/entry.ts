@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { KnownStatus } from '../src/git/staged.ts';
 import { askRunner } from './ask-runner.ts';
 
 /** Tells the stub to block the commit. Not 1, with which a runtime ends on any defect. */
@@ -16,6 +18,7 @@ if (process.env.SYNC_RUN_HOOK !== '1') await runHook().catch(giveUp);
 
 /** Hands the hook to the runner of this working tree, or does its work in this process if there is none. Sets the exit code. */
 async function runHook(): Promise<void> {
+  const status = toldStatus();
   const indexFile = hook === 'pre-commit' ? resolve(process.env.GIT_INDEX_FILE ?? resolve(gitDir, 'index')) : null;
   // Loaded together, since git waits; the second is for `askRunner`.
   const [{ keptVariables }] = await Promise.all([import('../src/git/environment.ts'), import('../src/runner/client.ts')]);
@@ -24,7 +27,7 @@ async function runHook(): Promise<void> {
   }
   process.env.SYNC_RUN_HOOK = '1';
 
-  const answer = await askRunner({ hook, args, indexFile }, resolve(gitDir, 'sync-run'));
+  const answer = await askRunner({ hook, args, indexFile, status }, resolve(gitDir, 'sync-run'));
   if (answer !== null) {
     for (const line of answer.lines) process.stderr.write(`sync-run: ${line}\n`);
     process.exitCode = answer.exit;
@@ -35,6 +38,16 @@ async function runHook(): Promise<void> {
   const main = fileURLToPath(new URL(`../src/cli/main${extname(import.meta.url)}`, import.meta.url));
   process.argv.splice(1, Infinity, main, 'hook', hook, ...args);
   await import('../src/cli/main.ts');
+}
+
+/** What the stub's `git status` says of the root, on standard input. Null if it says nothing: then whoever does the work asks git. */
+function toldStatus(): Promise<KnownStatus | null> {
+  const { SYNC_RUN_STATUS_OF: root } = process.env;
+  delete process.env.SYNC_RUN_STATUS_OF;
+  const { promise, resolve: told } = Promise.withResolvers<KnownStatus | null>();
+  if (root === undefined) told(null);
+  else readFile(0, 'utf8', (error, output) => told(error === null && output.startsWith('# branch.oid ') ? { root, output } : null));
+  return promise;
 }
 
 function giveUp(error: unknown): never {

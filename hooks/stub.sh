@@ -73,10 +73,19 @@ case $entry in
     ;;
 esac
 
-case ${runtime##*/} in
-  deno | deno.exe) "$runtime" run --quiet --allow-all "$entry" "$git_dir" "$hook" "$@" ;;
-  *) "$runtime" "$entry" "$git_dir" "$hook" "$@" ;;
-esac
+start() {
+  case ${runtime##*/} in
+    deno | deno.exe) "$runtime" run --quiet --allow-all "$entry" "$git_dir" "$hook" "$@" ;;
+    *) "$runtime" "$entry" "$git_dir" "$hook" "$@" ;;
+  esac
+}
+if [ "$hook" = pre-commit ] && [ -n "$root" ]; then
+  # What is staged, as src/git/status.ts asks for it: git finds out while the runtime starts.
+  export SYNC_RUN_STATUS_OF="$root"
+  ask status --porcelain=v2 --branch --no-ahead-behind -z --find-renames --untracked-files=all --ignore-submodules=all -- "$root" | start "$@"
+else
+  start "$@"
+fi
 # Not 1, with which a runtime ends that could not even load the entry.
 if [ $? -eq 10 ]; then exit 1; fi
 exit 0

@@ -1,11 +1,19 @@
 import { resolve } from 'node:path';
 import type { ManifestEntry } from '../core/manifest.ts';
 import type { Repository } from './repository.ts';
-import { status, type StatusEntry } from './status.ts';
+import { parseStatus, status, type StatusEntry } from './status.ts';
 
 export interface StagedOptions {
   /** `GIT_INDEX_FILE` as the hook got it, absolute or from the top; without it the repository's own index. */
   indexFile?: string | undefined;
+  /** What git says already, if somebody asked it just now. */
+  known?: KnownStatus | null;
+}
+
+/** The output of `git status` as `statusArgs` ask for it, narrowed to a folder from the top of the tree. */
+export interface KnownStatus {
+  root: string;
+  output: string;
 }
 
 /** What a commit is about to take. */
@@ -18,7 +26,8 @@ export interface Staged {
 
 /** What the index that is about to be committed changes below `root`, by one look. */
 export async function readStaged(repo: Repository, root: string, options: StagedOptions = {}): Promise<Staged> {
-  const all = await status(repo, root, index(repo, options));
+  const { known } = options;
+  const all = known?.root === root ? parseStatus(known.output) : await status(repo, root, index(repo, options));
   const untracked = new Set(all.filter((entry) => entry.index === '?').map((entry) => entry.path));
   const staged = all.filter((entry) => entry.index !== '?' && entry.index !== '.');
   const partly = staged.filter(({ path, index: change, worktree }) => worktree !== '.' || (change === 'D' && untracked.has(path)));

@@ -11,6 +11,18 @@ export interface StatusEntry {
   from: string | null;
 }
 
+/** How git is asked; the stub of the hooks does the same (hooks/stub.sh). */
+export const statusArgs = [
+  'status',
+  '--porcelain=v2',
+  '--branch',
+  '--no-ahead-behind',
+  '-z',
+  '--find-renames',
+  '--untracked-files=all',
+  '--ignore-submodules=all',
+] as const;
+
 /**
  * What is staged, unstaged and untracked below `root`.
  *
@@ -26,8 +38,7 @@ export async function statusAndHead(
   root: string,
   options: { indexFile?: string } = {},
 ): Promise<{ head: string | null; entries: StatusEntry[] }> {
-  const args = ['status', '--porcelain=v2', '--branch', '-z', '--find-renames', '--untracked-files=all', '--ignore-submodules=all'];
-  const { stdout } = await read(repo, [...args, ...within(root)], options);
+  const { stdout } = await read(repo, [...statusArgs, ...within(root)], options);
   const [, commit] = /^(?:# [^\0]*\0)*?# branch\.oid ([0-9a-f]+)\0/.exec(stdout) ?? [];
   return { head: commit ?? null, entries: parseStatus(stdout) };
 }

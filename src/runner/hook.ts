@@ -3,7 +3,7 @@ import { SyncError } from '../core/errors.ts';
 import { needsPerson } from '../core/skips.ts';
 import { operations } from '../git/busy.ts';
 import { hookNames } from '../git/hooks-names.ts';
-import { readStaged } from '../git/staged.ts';
+import { type KnownStatus, readStaged } from '../git/staged.ts';
 import type { Context } from './context.ts';
 import { passOf } from './pass.ts';
 import { readPause } from './pause.ts';
@@ -16,6 +16,8 @@ export interface HookCall {
   args: string[];
   /** The index `git commit` is about to write; absolute. Null outside of pre-commit. */
   indexFile: string | null;
+  /** What git told the stub of that index. */
+  status?: KnownStatus | null;
 }
 
 export interface HookResult {
@@ -65,8 +67,8 @@ async function stagedRequest(
   { repository, config }: Pick<Context, 'repository' | 'config'>,
   call: HookCall,
 ): Promise<Pick<Request, 'paths' | 'leave'>> {
-  const index = call.indexFile === null ? {} : { indexFile: call.indexFile };
-  const { entries, partly } = await readStaged(repository, config.root, index);
+  const { indexFile, status: known = null } = call;
+  const { entries, partly } = await readStaged(repository, config.root, { indexFile: indexFile ?? undefined, known });
   const paths = entries.flatMap(({ path, from }) => (from ? [path, from] : [path]));
   const refusal = { code: 'PARTLY_STAGED' as const, message: 'Only part of the file is staged; it is imported once all of it is' };
   return { paths, leave: new Map([...partly].map((path) => [path, refusal])) };

@@ -212,8 +212,8 @@ async function applyHook({ events }: Parts, context: Context, call: HookCall): P
 }
 
 function hookCallOf(manifest: Manifest, { options }: Parameters<Apply<Answer>>[1]): HookCall {
-  const { args = [], indexFile = null } = (options ?? {}) as { args?: string[]; indexFile?: string | null };
-  return { hook: manifest.hook ?? '', args, indexFile };
+  const { args = [], indexFile = null, status = null } = (options ?? {}) as Partial<HookCall>;
+  return { hook: manifest.hook ?? '', args, indexFile, status };
 }
 
 function passing(gate: Gate, { pass }: Parameters<Apply<Answer>>[1]): Context['gate'] {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
 import { readStaged } from '../../src/git/staged.ts';
+import { statusArgs } from '../../src/git/status.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
 let scratch: ScratchRepository;
@@ -83,6 +84,18 @@ test('the index of "commit -a" is the lock file', async () => {
   const name = await indexDuring('--all');
   assert.equal(name, join(repo.gitDir, 'index.lock'));
   assert.deepEqual((await readStaged(repo, 'db', { indexFile: '.git/copy' })).entries, [{ path: 'db/a.html', change: 'changed' }]);
+});
+
+test('what git told already is taken for it, if it is of the same folder', async () => {
+  await scratch.git('mv', 'db/a.html', 'db/z.html');
+  const known = { root: 'db', output: await scratch.git(...statusArgs, '--', 'db') };
+  await scratch.write('db/b.html', 'staged later\n');
+  await scratch.git('add', '--all');
+  const moved = { path: 'db/z.html', change: 'renamed', from: 'db/a.html' };
+  assert.deepEqual((await readStaged(repo, 'db', { known })).entries, [moved]);
+  const now = [{ path: 'db/b.html', change: 'changed' }, moved];
+  assert.deepEqual((await readStaged(repo, 'db', { known: { ...known, root: 'pages' } })).entries, now);
+  assert.deepEqual((await readStaged(repo, 'db', { known: null })).entries, now);
 });
 
 test('a GIT_INDEX_FILE that is only inherited is not used', async () => {

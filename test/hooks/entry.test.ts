@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { statusArgs } from '../../src/git/status.ts';
 import { install, outcome } from '../helpers/hooked.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
@@ -128,6 +129,8 @@ test('a runner gets the hook, and its answer is what git and the user see', asyn
   await command('throw new Error("The command ran as well");');
   assert.deepEqual(await commit('b\n'), { code: 1, stderr: 'sync-run: One\nsync-run: Two\n' });
   const gitDir = join(scratch.path, '.git');
+  const status = { root: 'db', output: await scratch.git(...statusArgs, '--', 'db') };
+  assert.match(status.output, /\x001 M\. [^\0]* db\/a\.html\0$/);
   const sent = JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')) as { manifest: { id: string } };
   assert.deepEqual(sent, {
     stateFolder: join(gitDir, 'sync-run'),
@@ -142,8 +145,20 @@ test('a runner gets the hook, and its answer is what git and the user see', asyn
       newHead: null,
       entries: null,
     },
-    options: { args: [], indexFile: join(gitDir, 'index') },
+    options: { args: [], indexFile: join(gitDir, 'index'), status },
   });
+});
+
+test('a stub that tells nothing of what is staged, or a git that fails, leaves that to the runner', async () => {
+  await runner(`{ async submit(manifest, { options }) { await note(manifest, { options }); return { exit: 0, lines: [] }; }, close() {} }`);
+  const entry = [scratch.beside('package/hooks/entry.ts'), '.git', 'pre-commit'];
+  const environments: Record<string, string>[] = [{}, { SYNC_RUN_STATUS_OF: 'db' }];
+  for (const env of environments) {
+    assert.deepEqual(await outcome(scratch, process.execPath, entry, { env }), { code: 0, stdout: '', stderr: '' });
+    const { options } = JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')) as { options: { status: unknown } };
+    assert.equal(options.status, null);
+    await rm(scratch.beside('note.json'));
+  }
 });
 
 test('what the runner has to put off keeps nobody waiting', async () => {
