@@ -26,7 +26,7 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 
 /** The package as npm would have it, in a folder of its own. */
 async function build(folder: string): Promise<string> {
-  execFileSync(join(top, 'node_modules/.bin/tsc'), ['-p', join(top, 'tsconfig.build.json'), '--noCheck', '--outDir', join(folder, 'dist')]);
+  execFileSync(process.execPath, [join(top, 'scripts/build.ts'), join(folder, 'dist')]);
   await cp(join(top, 'package.json'), join(folder, 'package.json'));
   await cp(join(top, 'hooks'), join(folder, 'hooks'), { recursive: true });
   await symlink(join(top, 'node_modules'), join(folder, 'node_modules'));
