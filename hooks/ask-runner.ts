@@ -17,8 +17,8 @@ type AskedHook = Omit<HookCall, 'status'> & { status: Promise<KnownStatus | null
  * @throws if what listens does not answer in time or is not the runner
  */
 export async function askRunner(call: AskedHook, stateFolder: string): Promise<HookResult | null> {
-  const { connectRunner, RunnerLeft } = await import('../src/runner/client.ts');
-  const runner = await connectRunner({ stateFolder, version: await ownVersion(), who: `git hook ${call.hook}` });
+  const [{ connectRunner, RunnerLeft }, version] = await Promise.all([import('../src/runner/client.ts'), ownVersion()]);
+  const runner = await connectRunner({ stateFolder, version, who: `git hook ${call.hook}` });
   if (runner === null) return null;
   const { hook, args, indexFile } = call;
   const status = await call.status;

@@ -67,10 +67,8 @@ const MESSAGE_MS = 10_000;
 export async function connectRunner(options: ClientOptions): Promise<RunnerConnection | null> {
   const { stateFolder, deadline = 2_000 } = options;
   const timeout = AbortSignal.timeout(deadline);
-  const address = await addressOf(stateFolder);
-  if (address === null) return null;
-  const token = await readToken(stateFolder);
-  if (token === null) return null;
+  const [address, token] = await Promise.all([addressOf(stateFolder), readToken(stateFolder)]);
+  if (address === null || token === null) return null;
   const socket = connect({ path: address });
   return await handshake(socket, token, options, timeout);
 }

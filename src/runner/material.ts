@@ -28,6 +28,7 @@ export async function gather(
 ): Promise<{ material: Material; refused: Map<string, Refusal> }> {
   const { texts } = snapshot;
   const acting = decisions.filter((decision) => decision.file || decision.row || decision.adopt);
+  if (acting.length === 0) return { material: nothing(texts, request), refused: new Map() };
   await readFiles(context, acting, texts);
   const material = await context.store.read(async (session) => ({
     texts,
@@ -38,6 +39,10 @@ export async function gather(
   }));
   for (const decision of acting) keepCanonical(decision, texts);
   return { material, refused: await findRefused(context, acting, material) };
+}
+
+function nothing(texts: Material['texts'], { merged }: Request): Material {
+  return { texts, rows: new Map(), stamps: new Map(), tombstones: [], merged };
 }
 
 async function readFiles(context: Context, decisions: readonly Decision[], texts: Map<Digest, Uint8Array>): Promise<void> {

@@ -47,7 +47,10 @@ export function createBooks(state: () => State): Books {
   let isMoved = false;
   let afterCrash = false;
   let told = false;
+  /** What came to a side in the middle of this run. */
   let fresh = { file: new Set<string>(), row: new Set<string>() };
+  /** What stood on a side when a run crashed: the one that ends its batch brings that, and may replace it at once. */
+  const passing = { file: new Set<string>(), row: new Set<string>() };
   let opened: Sides | null = null;
 
   const lost = async (now: Sides): Promise<void> => {
@@ -64,7 +67,7 @@ export function createBooks(state: () => State): Books {
     for (const side of sides) {
       const other = side === 'file' ? 'row' : 'file';
       const had = new Set(before[side].values());
-      const there = new Set([...before[other].values(), ...fresh[other]]);
+      const there = new Set([...before[other].values(), ...fresh[other], ...passing[other]]);
       for (const [name, text] of now[side]) {
         if (!there.has(text) || had.has(text)) continue;
         agreed.add(text);
@@ -99,7 +102,7 @@ export function createBooks(state: () => State): Books {
   return {
     open(before) {
       opened = before;
-      if (!afterCrash) fresh = { file: new Set(), row: new Set() };
+      fresh = { file: new Set(), row: new Set() };
       for (const side of sides) for (const text of before[side].values()) atRisk[side].add(text);
     },
     given(before, after) {
@@ -126,8 +129,7 @@ export function createBooks(state: () => State): Books {
       carried(before, now);
       if (crashed) {
         afterCrash = true;
-        // The run that ends the batch brings what was there when it began.
-        for (const side of sides) for (const text of before[side].values()) fresh[side].add(text);
+        for (const side of sides) for (const text of [...before[side].values(), ...fresh[side]]) passing[side].add(text);
         told ||= isTold;
         return;
       }
@@ -156,6 +158,7 @@ export function createBooks(state: () => State): Books {
           gone.add(text);
         }
       }
+      for (const side of sides) passing[side].clear();
       agreed.clear();
       agreed.add('');
       last.clear();
