@@ -22,6 +22,8 @@ export interface FileSide {
   /** Null where the path names no possible row; then `refusal` says why. */
   key: Key | null;
   refusal: Refusal | null;
+  /** Where a file belongs that is known by its base alone; left out where that is where it is, or nobody can say. */
+  home?: string;
 }
 
 /** What was found of one mapping. */
@@ -144,7 +146,7 @@ function toItem(draft: Draft, mapping: Mapping, factsOf: (path: string) => ItemF
   return {
     mapping,
     base,
-    file: file && { seen: file.seen, text: file.text, key: file.key },
+    file: file && { seen: file.seen, text: file.text, key: file.key, ...(file.home !== undefined && { home: file.home }) },
     row: row && { seen: row.seen, text: row.text, path: row.path ?? '' },
     skip: row?.refusal ?? (misplaced(draft) ? file?.refusal : null) ?? null,
     facts: factsOf(path),

@@ -25,8 +25,8 @@ export function compare({ base, file, row }: Texts): State {
 export interface Item {
   mapping: Mapping;
   base: BaseEntry | null;
-  /** `key` is what the path says; null where the path names no possible row. */
-  file: { seen: FileSeen; text: Digest; key: Key | null } | null;
+  /** `key` is what the path says, null where the path names no possible row; `home` is where the file of this key belongs, if elsewhere. */
+  file: { seen: FileSeen; text: Digest; key: Key | null; home?: string } | null;
   row: { seen: RowSeen; text: Digest; path: string } | null;
   /** Why the item is left alone whatever its texts say. */
   skip: { code: SkipCode; message: string } | null;
@@ -161,7 +161,9 @@ function carryAddition(decision: Decision, policy: Policy, winner: Side, loser: 
   if (!item.base && item.facts.inherited !== null && item.facts.inherited === item.file?.text) {
     return { ...decision, skip: { code: 'INHERITED', message: 'The file equals the text it would inherit' } };
   }
-  return { ...decision, row: { kind: 'insert' }, loser };
+  const { home } = item.file;
+  const moves = home !== undefined && writes(policy.direction, 'file') && !forbidden(item, 'file');
+  return { ...decision, row: { kind: 'insert' }, file: moves ? { kind: 'write', path: home, text: 'file' } : null, loser };
 }
 
 /** Both sides are there. Text and name are independent: each goes where its own change leads. */

@@ -196,7 +196,9 @@ function fileSide(mapping: Mapping, root: string, seen: FileSeen, lookups: Looku
   const text = mapping.newlines === 'lf' ? seen.lfDigest : seen.digest;
   const read = keyOf(mapping, root, seen.path, lookups);
   if (read) return [{ seen, text, key: read.key, refusal: read.refusal }];
-  return known ? [{ seen, text, key: known.key, refusal: null }] : [];
+  if (!known) return [];
+  const home = pathOf(mapping, root, known.key, lookups);
+  return [{ seen, text, key: known.key, refusal: null, ...('path' in home && home.path !== seen.path && { home: home.path }) }];
 }
 
 function excluder(mapping: Mapping, root: string): (path: string | null) => boolean {
@@ -244,7 +246,7 @@ function refuseCollisions(items: Item[]): void {
 function resultingPaths(item: Item): string[] {
   const file = item.file?.seen.path;
   const row = item.row?.path || undefined;
-  if (!item.base) return [file, row].filter((path) => path !== undefined);
+  if (!item.base) return [item.file?.home ?? file, row].filter((path) => path !== undefined);
   if (file !== undefined && file !== item.base.path) return [file];
   return [row ?? file].filter((path) => path !== undefined);
 }

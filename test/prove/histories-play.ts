@@ -114,8 +114,6 @@ export async function play(world: World, steps: readonly Step[], tally: Tally): 
     if (!at) continue;
     tally.steps += 2;
     if ((await byTool(at, syncs)) === null) await byTool(at, syncs);
-    // After a changed pattern an item whose row was deleted is an addition first; the file gets its new name the next time.
-    if (steps.some((did) => did.do === 'configure')) await byTool(at, syncs);
     await rest(at, byTool);
   }
 }
