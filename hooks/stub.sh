@@ -73,10 +73,11 @@ case $entry in
     ;;
 esac
 
+# Ends this shell.
 start() {
   case ${runtime##*/} in
-    deno | deno.exe) "$runtime" run --quiet --allow-all "$entry" "$git_dir" "$hook" "$@" ;;
-    *) "$runtime" "$entry" "$git_dir" "$hook" "$@" ;;
+    deno | deno.exe) exec "$runtime" run --quiet --allow-all "$entry" "$git_dir" "$hook" "$@" ;;
+    *) exec "$runtime" "$entry" "$git_dir" "$hook" "$@" ;;
   esac
 }
 if [ "$hook" = pre-commit ] && [ -n "$root" ]; then
@@ -84,7 +85,7 @@ if [ "$hook" = pre-commit ] && [ -n "$root" ]; then
   export SYNC_RUN_STATUS_OF="$root"
   ask status --porcelain=v2 --branch --no-ahead-behind -z --find-renames --untracked-files=all --ignore-submodules=all -- "$root" | start "$@"
 else
-  start "$@"
+  (start "$@")
 fi
 # Not 1, with which a runtime ends that could not even load the entry.
 if [ $? -eq 10 ]; then exit 1; fi

@@ -16,7 +16,6 @@ import { joinFileChanges, toOperation } from './operations.ts';
 import { guardMassChange, itemId, planBatch } from './plan-batch.ts';
 import { emptyReport, type Report } from './report.ts';
 import type { Request } from './request.ts';
-import type { Snapshot } from './snapshot.ts';
 import { settledCommit, tellStubOnce } from './stub-facts.ts';
 import { checkTarget, prepareTarget, rememberTarget } from './target.ts';
 import { Refusals, Unstable } from './unstable.ts';
@@ -37,9 +36,10 @@ export class RefusedItems extends Error {
  * @throws {Unstable | RetryError | RefusedItems} nothing was written; the plan may be made again
  */
 export async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
+  await checkTarget(context);
   const still = await watchGit(context, request);
   context.progress({ step: 'scan', done: 0, total: 0 });
-  const snapshot = await lookAtTarget(context, request);
+  const snapshot = await look(context, request);
   await breathe();
   let decisions = planBatch(snapshot, request, refused);
   await breathe();
@@ -95,14 +95,6 @@ export async function attempt(context: Context, request: Request, refused: Map<s
     result.notices.push(`Everything was done, but the hooks were not told: ${error.message}`);
   }
   return result;
-}
-
-/** Neither writes, so neither waits for the other; that the target is another one says more than what was met there. */
-async function lookAtTarget(context: Context, request: Request): Promise<Snapshot> {
-  const [checked, looked] = await Promise.allSettled([checkTarget(context), look(context, request)]);
-  if (checked.status === 'rejected') throw checked.reason;
-  if (looked.status === 'rejected') throw looked.reason;
-  return looked.value;
 }
 
 async function apply(

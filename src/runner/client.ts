@@ -223,7 +223,10 @@ function connection(
     version,
     protocol,
     closed: requests.closed,
-    close: () => peer.end(),
+    close() {
+      peer.end();
+      peer.unref();
+    },
     submit: (manifest, { options = null, onProgress, onDeferred, onAccepted, signal } = {}) =>
       requests.ask(
         { do: 'submit', manifest, options },

@@ -22,6 +22,8 @@ export interface Peer {
   /** Sends what is left, then closes. */
   end(): void;
   drop(): void;
+  /** Lets the process end before the connection has. */
+  unref(): void;
 }
 
 export function createPeer(socket: Socket, { maxBytes, messageMs, onMessage, onClose }: PeerOptions): Peer {
@@ -71,5 +73,6 @@ export function createPeer(socket: Socket, { maxBytes, messageMs, onMessage, onC
     backlog: () => socket.writableLength,
     end: () => void socket.end(),
     drop: () => void socket.destroy(),
+    unref: () => void socket.unref(),
   };
 }

@@ -10,15 +10,14 @@ import { treeId } from './tree-id.ts';
  */
 export async function checkTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<void> {
   const meta = await state.meta();
-  const identity = await store.identity();
+  const identity = await store.identity(meta.tree);
   if (meta.targetId ? identity.id !== meta.targetId : meta.targetServer && meta.targetServer !== identity.server) {
     throw new SyncError('WRONG_TARGET', `This working tree was synced with another database than ${identity.server}`, {
       hint: 'Check SYNC_RUN_DATABASE_URL; if the database was replaced on purpose: npx sync-run init --new-target',
     });
   }
   if (!meta.tree || meta.rowTxid === undefined) return;
-  const tree = meta.tree;
-  const last = await store.read((session) => session.treeTxid(tree));
+  const last = identity.txid;
   if (last === meta.rowTxid) return;
   // What a crash cut short is in the database or fenced there before the state says so; whoever writes has settled it by now.
   const unfinished = await state.intent();

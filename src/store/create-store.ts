@@ -3,9 +3,9 @@ import type { Column } from '../core/table.ts';
 import type { Driver, Link } from './link.ts';
 import { createPool } from './pool.ts';
 import { createSession } from './session.ts';
-import { createSql, type Sql } from './sql.ts';
+import { createSql, raw, type Sql } from './sql.ts';
 import { RetryError, type Session, type Store } from './store.ts';
-import { addTree, targetId } from './tree-table.ts';
+import { addTree, targetId, treeTxid } from './tree-table.ts';
 
 /**
  * A store over a driver: connections, transactions and the table of trees, the same for every kind of database.
@@ -16,8 +16,16 @@ export function createStore(driver: Driver, first: Link): Store {
   const { speech } = driver;
   const pool = createPool(driver.open, first);
 
-  const withSql = <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
-    pool.use((link) => work(createSql({ ...executor(link), begin: refuseBegin })));
+  const withSql = <T>(work: (sql: Sql, link: Link) => Promise<T>): Promise<T> =>
+    pool.use((link) => work(createSql({ ...executor(link), begin: refuseBegin }), link));
+
+  /** A connection stays with its server. */
+  const servers = new WeakMap<Link, string>();
+  const serverOf = async (sql: Sql, link: Link): Promise<string> => {
+    const server = servers.get(link) ?? (await driver.server(sql));
+    servers.set(link, server);
+    return server;
+  };
 
   const executor = (link: Link) => ({
     quote: speech.quote,
@@ -80,7 +88,12 @@ export function createStore(driver: Driver, first: Link): Store {
     dialect: driver.dialect,
     version: driver.version,
     maxStatement: driver.maxStatement,
-    identity: () => withSql(async (sql) => ({ id: await targetId(sql), server: await driver.server(sql) })),
+    identity: (tree) =>
+      withSql(async (sql, link) => ({
+        id: await targetId(sql),
+        txid: tree === undefined ? null : await treeTxid(sql, raw(''), tree),
+        server: await serverOf(sql, link),
+      })),
     prepare: (tree) =>
       pool.use(async (link) => {
         const sql = createSql({ ...executor(link), begin: refuseBegin });

@@ -79,7 +79,8 @@ export interface Store {
   readonly version: string;
   /** In bytes; null where there is no limit. */
   readonly maxStatement: number | null;
-  identity(): Promise<Identity>;
+  /** What the database is, with the last batch of this tree; `txid` is null where it knows none, or no tree is given. */
+  identity(tree?: string): Promise<Identity & { txid: string | null }>;
   /** Creates `sync_run_tree` if it is missing, the target's id and this tree's row in it. */
   prepare(tree: string): Promise<Identity>;
   tables(): Promise<string[]>;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { lockWait } from '../helpers/lock-wait.ts';
 import { useMariadb } from '../helpers/mariadb.ts';
-import { cutRound, lockWait, type Meanwhile, throughProxy } from './cutting.ts';
+import { cutRound, type Meanwhile, throughProxy } from './cutting.ts';
 import type { CutPlan } from './proxy.ts';
 import { full, sample, seed, survived } from '../prove/cases.ts';
 
@@ -47,7 +48,7 @@ describe('an import whose connection is cut', () => {
     // The server has the transaction still open when it is asked; then COMMIT arrives, or never does.
     const asked = (end: () => void) => async () => {
       await proxy.cut();
-      await lockWait(project);
+      await lockWait(new URL(project.db.url).pathname.slice(1), project.db.sql);
       end();
     };
     assert.equal(await round({ how: 'held' }, { meanwhile: asked(proxy.release) }), 'exit 0');

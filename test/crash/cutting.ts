@@ -100,16 +100,6 @@ export async function cutRound(
   return `exit ${said.exit}${intent ? ` (${isNew ? 'committed' : 'not committed'})` : ''}`;
 }
 
-/** Resolves once a transaction of the server waits for a lock. */
-export async function lockWait(project: Project): Promise<void> {
-  for (;;) {
-    const [row] = await project.db.sql("SELECT COUNT(*) AS n FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'");
-    if (Number(row?.n) > 0) return;
-    // The table is a copy that InnoDB renews only when nobody has read it for 100 ms.
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-}
-
 function isChanged(rows: Record<string, string>, changed: Record<string, string>, old: Record<string, string>): boolean {
   if (JSON.stringify(rows) === JSON.stringify(changed)) return true;
   assert.deepEqual(rows, old, 'rows are all old or all new');

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -48,7 +47,7 @@ export async function startRun(project: Project, options: RunOptions): Promise<R
   const counts = all.killAt + all.pauseAt > 0 || all.pauseAtEnd || options.env?.UV_THREADPOOL_SIZE !== undefined;
   const script = fileURLToPath(new URL('./run-child.ts', import.meta.url));
   const [program, ...args] = counts ? [node(), script] : ownRuntime(script);
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'sync-run-test-compiled'), ...options.env };
+  const env = { ...process.env, ...options.env };
   const child = spawn(program!, [...args, JSON.stringify({ ...all, env: project.env })], { stdio: ['pipe', 'pipe', 'pipe'], env });
   const lines = createSeen<string>();
   createInterface({ input: child.stdout }).on('line', (line) => lines.add(line));

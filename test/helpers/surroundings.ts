@@ -22,10 +22,14 @@ export async function workInMemory(): Promise<void> {
   if (space && space.bavail * space.bsize >= 4 * 1024 ** 3) process.env.TMPDIR = memory;
 }
 
-/** A temporary folder of this run alone; resolves to what removes it. Deno runs no `after` of tests in a suite, so theirs stay until then. */
+/**
+ * A temporary folder of this run alone; resolves to what removes it. Deno runs no `after` of tests in a suite, so theirs stay until then.
+ * The processes of tests share what Node compiled, which halves their start.
+ */
 export async function ownScratch(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'sr-'));
   process.env.TMPDIR = folder;
+  process.env.NODE_COMPILE_CACHE = join(folder, 'compiled');
   return () => rm(folder, { recursive: true, force: true });
 }
 

@@ -4,6 +4,7 @@ import { digest } from '../../src/core/digest.ts';
 import { SyncError } from '../../src/core/errors.ts';
 import { openStore } from '../../src/store/open.ts';
 import { RefusedError, RetryError } from '../../src/store/store.ts';
+import { lockWait } from '../helpers/lock-wait.ts';
 import { startMariadb, useMariadb } from '../helpers/mariadb.ts';
 import { openBench, shape } from '../helpers/stores.ts';
 
@@ -199,7 +200,7 @@ test('a deadlock ends in RetryError for the one the server gives up', async (t) 
 });
 
 test('a locking read waits for a transaction that is about to end, and a lock sees what was committed since', async (t) => {
-  const { store, url } = await openBench(t, 'innodb', PAGES);
+  const { store, url, sql } = await openBench(t, 'innodb', PAGES);
   await store.prepare('tree');
   const second = await openStore(url, '/');
   t.after(() => second.close());
@@ -214,11 +215,7 @@ test('a locking read waits for a transaction that is about to end, and a lock se
   await locked.promise;
   assert.equal(await second.read((session) => session.treeTxid('tree')), 'init', 'a plain read does not wait');
   const reading = second.begin((session) => session.treeTxid('tree'));
-  // The plain read of a third session shows that the lock is waited for, without guessing how long that takes to begin.
-  const database = await openStore(url, '/');
-  t.after(() => database.close());
-  const waits = () => database.read(async ({ sql }) => (await sql`SELECT 1 FROM information_schema.INNODB_LOCK_WAITS`).length);
-  while ((await waits()) === 0) continue;
+  await lockWait(new URL(url).pathname.slice(1), sql);
   goOn.resolve();
   await writing;
   assert.equal(await reading, 'new');
