@@ -57,7 +57,7 @@ async function killAtEach(
   kill: (point: Point, at: number) => Promise<Hit>,
 ): Promise<Hit[]> {
   const hits: Hit[] = [];
-  for (const at of sample(points.length, wanted)) {
+  for (const at of sample(points.length, wanted, Math.floor(points.length / 2))) {
     const point = points[at - 1]!;
     hits.push(
       await kill(point, at).catch((cause: unknown) => {
