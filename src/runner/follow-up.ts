@@ -1,9 +1,10 @@
 import { digest, type Digest } from '../core/digest.ts';
 import { canonical } from '../core/newlines.ts';
+import type { BaseEntry } from '../core/model.ts';
 import type { Decision } from '../core/plan.ts';
 import type { OpenConflict } from '../state/state.ts';
 import type { FollowUp } from './forward.ts';
-import { adopted, type Material } from './operations.ts';
+import { adopted, isSuperseded, type Material } from './operations.ts';
 import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -14,7 +15,15 @@ export function followUpOf(
   material: Material,
   request: Request,
 ): FollowUp & { isNeeded: boolean } {
-  const set = decisions.filter((decision) => decision.adopt || isOutdated(decision)).flatMap((decision) => adopted(decision) ?? []);
+  const set: BaseEntry[] = [];
+  const drop: BaseEntry[] = [];
+  for (const decision of decisions) {
+    if (!decision.adopt && !isOutdated(decision)) continue;
+    const after = adopted(decision);
+    const before = decision.item.base;
+    if (after) set.push(after);
+    if (before && isSuperseded(before, after)) drop.push(before);
+  }
   const texts = new Map<Digest, Uint8Array>();
   for (const { item, adopt } of decisions) {
     const bytes = adopt && item.file ? material.texts.get(item.file.seen.digest) : undefined;
@@ -23,7 +32,6 @@ export function followUpOf(
     const text = canonical(bytes, item.mapping.newlines);
     texts.set(digest(text), text);
   }
-  const drop = decisions.filter(({ adopt, item }) => adopt && item.base && !item.file && !item.row).flatMap(({ item }) => item.base ?? []);
   const conflicts = openAndSettled(decisions);
   const everything = request.paths === null;
   // An export has not looked at what the commit took away, so it does not count as having seen it.

@@ -10,6 +10,7 @@ import type { Outcome } from '../tree/outcome.ts';
 import { settle } from '../tree/settle.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Context } from './context.ts';
+import { isSuperseded } from './operations.ts';
 import { type RowOutcome, writeRepairable } from './repairable.ts';
 import { movesPrimaryKey, pendingRows, type Texts } from './rows.ts';
 
@@ -155,7 +156,7 @@ function completion(context: Context, batch: Batch, followUp: FollowUp, blobs: R
     // Known only now for new rows; an undo has to find this very entry.
     if (base.after) base.after = { ...base.after, pk: row?.pk ?? base.after.pk };
     const { after } = base;
-    if (base.before && (!after || after.pk !== base.before.pk || after.mapping !== base.before.mapping)) drop.push(base.before);
+    if (base.before && isSuperseded(base.before, after)) drop.push(base.before);
     // A row that could not be found again, since its mapping is gone by now, is adopted by whoever maps it next.
     if (after && after.pk !== '') set.push(after);
   }

@@ -146,6 +146,11 @@ export function adopted(decision: Decision): BaseEntry | null {
   };
 }
 
+/** Whether the entry is over once `after` is there: entries are kept by mapping and primary key, and a row made anew has another one. */
+export function isSuperseded(before: BaseEntry, after: BaseEntry | null): boolean {
+  return !after || after.pk !== before.pk || after.mapping !== before.mapping;
+}
+
 /**
  * Where one operation takes a file away and another puts one in the same place (a swap, a chain of renames), the two are one
  * replacement: it is recorded where the file arrives.
