@@ -25,29 +25,67 @@ const END = '<!-- Here it ends. -->';
 
 /** Puts the table of these findings into `docs/guarantees.md`. */
 export async function writeTable(top: string, findings: Findings): Promise<void> {
+  await replaceTable(top, () => table(findings));
+}
+
+/**
+ * Puts what was found of some promises in place of what the table says of them, as after a fix.
+ *
+ * @returns whether it did; a table of another kind of run, or of other versions, stays as it is
+ */
+export async function renewRows(top: string, findings: Findings): Promise<boolean> {
+  let isAlike = false;
+  await replaceTable(top, (old) => {
+    const [intro = '', ...lines] = old.split('\n');
+    const withoutSeed = (text: string): string => text.replace(/; seed \d+/, '');
+    isAlike = withoutSeed(intro).startsWith(withoutSeed(introOf(findings)));
+    if (!isAlike) return old;
+    const ids = findings.promises.map(({ id }) => id);
+    const rest = lines.flatMap((line) => {
+      const promised = findings.promises.find(({ id }) => line.startsWith(`| ${id} |`));
+      return promised ? rowOf(promised, findings) : line.startsWith('| ') && ids.some((id) => line.includes(`(${id}) |`)) ? [] : line;
+    });
+    return [`${intro} Run again: ${ids.join(', ')}; seed ${findings.seed}.`, ...rest, ...findings.mutants.map(fateRow)].join('\n');
+  });
+  return isAlike;
+}
+
+async function replaceTable(top: string, tableFor: (old: string) => string): Promise<void> {
   const path = join(top, 'docs/guarantees.md');
   const text = await readFile(path, 'utf8');
-  const [before, after] = [text.split(BEGIN)[0], text.split(END)[1]];
-  if (before === undefined || after === undefined) throw new Error(`"${path}" does not say where the table belongs`);
-  await writeFile(path, `${before}${BEGIN}\n${table(findings)}\n${END}${after}`);
+  const [before, rest] = text.split(`${BEGIN}\n`);
+  const [old, after] = rest?.split(`\n${END}`) ?? [];
+  if (before === undefined || old === undefined || after === undefined) throw new Error(`"${path}" does not say where the table belongs`);
+  await writeFile(path, `${before}${BEGIN}\n${tableFor(old)}\n${END}${after}`);
 }
 
 function table(findings: Findings): string {
-  const { quick, promises, mutants, seed, versions } = findings;
   return [
-    `${quick ? 'Quick run: a sample of the cases, and all mutants' : 'Full run'}; seed ${seed}; ${versions.map((pair) => pair.join(' ')).join(', ')}.`,
+    introOf(findings),
     '',
     '| | Promise | Fault | Cases | Survived | Not run | Mutants killed |',
     '| --- | --- | --- | ---: | ---: | ---: | ---: |',
-    ...promises.map((promised) => {
-      const { cases, survived, notRun, killed, all } = counted(promised, findings);
-      return `| ${promised.id} | ${promised.promise} | ${promised.fault} | ${cases} | ${survived} | ${notRun || ''} | ${all === 0 ? '' : `${killed} of ${all}`} |`;
-    }),
+    ...findings.promises.map((promised) => rowOf(promised, findings)),
     '',
     '| Mutant | Goes red | Fate |',
     '| --- | --- | --- |',
-    ...mutants.map(({ mutant, fate }) => `| ${mutant.name} | \`${mutant.rig}\` (${mutant.promise}) | ${fate} |`),
+    ...findings.mutants.map(fateRow),
   ].join('\n');
+}
+
+function introOf({ quick, seed, versions }: Findings): string {
+  const kind = quick ? 'Quick run: a sample of the cases, and all mutants' : 'Full run';
+  return `${kind}; seed ${seed}; ${versions.map((pair) => pair.join(' ')).join(', ')}.`;
+}
+
+function rowOf(promised: Promised, findings: Findings): string {
+  const { cases, survived, notRun, killed, all } = counted(promised, findings);
+  const mutants = all === 0 ? '' : `${killed} of ${all}`;
+  return `| ${promised.id} | ${promised.promise} | ${promised.fault} | ${cases} | ${survived} | ${notRun || ''} | ${mutants} |`;
+}
+
+function fateRow({ mutant, fate }: Fate): string {
+  return `| ${mutant.name} | \`${mutant.rig}\` (${mutant.promise}) | ${fate} |`;
 }
 
 /** A line for each promise and one for all, for people at a terminal. The last counts tests, as every suite of this project does. */
