@@ -56,7 +56,7 @@ export async function play(world: World, steps: readonly Step[], tally: Tally): 
     const undone = did.do === 'undo' ? at.batches.at(-1)?.left : undefined;
     if (did.do === 'run' && did.dryRun) {
       const ended = await attempt(() => act(desk.context(), did, at.batches, desk));
-      if (ended instanceof Error) checkRefusal(ended, did, await isOtherDatabase(world, desk));
+      if (ended instanceof Error) checkRefusal(ended, did, await isOtherDatabase(world, desk), false);
       assert.deepEqual(await desk.look(), before, 'A dry run changed something');
       return null;
     }
@@ -76,7 +76,7 @@ export async function play(world: World, steps: readonly Step[], tally: Tally): 
     const crashed = faulty.crashed();
     tally.crashes += crashed ? 1 : 0;
     tally.disturbed += isDisturbed ? 1 : 0;
-    if (ended instanceof Error && !crashed) checkRefusal(ended, did, refuses);
+    if (ended instanceof Error && !crashed) checkRefusal(ended, did, refuses, isDisturbed);
     if (!(ended instanceof Error)) assert.ok(!refuses, 'The database is another one than before, and was not refused');
     const now = await desk.look();
     if (ended instanceof Error && refuses && !isDisturbed && !crashed)
@@ -143,11 +143,11 @@ async function attempt(work: () => Promise<Report | null>): Promise<Report | nul
 }
 
 /** Why a command may stop here. */
-function checkRefusal(error: Error, did: Doing, refuses: boolean): void {
+function checkRefusal(error: Error, did: Doing, refuses: boolean, isDisturbed: boolean): void {
   const allowed = refuses
     ? ['WRONG_TARGET']
     : did.do === 'undo'
-      ? ['NOT_FOUND']
+      ? ['NOT_FOUND', ...(isDisturbed ? ['UNSTABLE'] : [])]
       : did.do === 'resolve' && did.how === 'merge'
         ? ['NOT_FOUND']
         : [];
