@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
-import { glob } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { glob, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { isRig } from './helpers/rig-folders.ts';
 import { casesIn } from './prove/cases.ts';
 import { mutants } from './prove/mutants.ts';
 import { mutated } from './prove/mutate.ts';
 import { promises } from './prove/promises.ts';
+import type { Outcome } from './prove/run-rig.ts';
 import { summary } from './prove/table.ts';
 
 const top = fileURLToPath(new URL('..', import.meta.url));
@@ -56,6 +60,38 @@ test('what a rig says is counted', () => {
   assert.deepEqual(casesIn('survived 12 cases; seed 7'), { cases: 12, seed: 7 });
   assert.deepEqual(casesIn('survived 12 of 90 cases: 3 × "a; b"; seed 7'), { cases: 12, seed: 7 });
   assert.equal(casesIn('12 cases'), null);
+});
+
+test('a rig that never ends by itself is killed, and fails', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sync-run-rig-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(
+    join(folder, 'stays.test.mjs'),
+    "import { test } from 'node:test'; test('ends', () => {}); test('stays', () => new Promise(() => setInterval(() => {}, 1000)));",
+  );
+  await writeFile(
+    join(folder, 'leaves.test.mjs'),
+    "import { test } from 'node:test'; test('ends', () => void setInterval(() => {}, 1000));",
+  );
+  const rig = new URL('prove/run-rig.ts', import.meta.url).href;
+  await writeFile(
+    join(folder, 'run.mjs'),
+    `import { runRig } from ${JSON.stringify(rig)};
+    const options = { top: import.meta.dirname, env: process.env, signal: new AbortController().signal, timeout: 2000 };
+    const both = await Promise.all(['stays.test.mjs', 'leaves.test.mjs'].map((file) => runRig(file, options)));
+    console.log(JSON.stringify(both));`,
+  );
+  // The runner of tests runs nothing in a process that is itself run by one.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const node = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
+  const { stdout } = await promisify(execFile)(node, [join(folder, 'run.mjs')], { env });
+  const ends = (JSON.parse(stdout) as Outcome[][]).map((outcomes) =>
+    outcomes.map(({ name, ended, reasons }) => [name.split(sep).at(-1), ended, ...reasons.map(({ message }) => message)].join(': ')),
+  );
+  assert.deepEqual(ends, [
+    ['ends: passed', 'stays: failed: test timed out after 1800ms'],
+    ['ends: passed', 'leaves.test.mjs: failed: The operation was aborted due to timeout'],
+  ]);
 });
 
 test('the summary counts what failed, what could not run, and what a mutant lived through', () => {

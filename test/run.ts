@@ -9,8 +9,10 @@ import { isRig } from './helpers/rig-folders.ts';
 import { forgetHook, ownScratch, startDatabase, workInMemory } from './helpers/surroundings.ts';
 import { countLine, objections, parseDenoOutput, type Tally } from './helpers/tally.ts';
 
-/** One file's tests, in milliseconds. */
-const fileTimeout = 10 * 60_000;
+/** Each test, in milliseconds. */
+const testTimeout = 10 * 60_000;
+/** All of them; a process that does not end by itself is killed then, and its file fails. */
+const wholeTimeout = 25 * 60_000;
 /** Most tests wait for children and disks. */
 const concurrency = Math.max(2, availableParallelism());
 
@@ -19,6 +21,7 @@ const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('
 const onDeno = process.argv.includes('--deno');
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)));
+const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(wholeTimeout)]);
 
 process.chdir(top);
 forgetHook();
@@ -59,7 +62,7 @@ async function runOnNode(paths: readonly string[]): Promise<Tally> {
   const tally: Tally = { runtime: 'node', passed: 0, failed: 0, skipped: [], empty: [] };
   if (paths.length === 0) return tally;
   console.log(`Node.js ${process.version}, ${paths.length} files`);
-  const results = run({ files: paths.map((path) => join(top, path)), concurrency, timeout: fileTimeout, signal: stop.signal });
+  const results = run({ files: paths.map((path) => join(top, path)), concurrency, timeout: testTimeout, signal: limit });
   const fromTop = (path: string | undefined) =>
     relative(top, path ?? '')
       .split(sep)
@@ -83,7 +86,8 @@ async function runOnNode(paths: readonly string[]): Promise<Tally> {
 async function runOnDeno(paths: readonly string[]): Promise<Tally> {
   const args = ['test', '--allow-all', '--no-check', '--parallel', ...paths];
   const env = { ...process.env, NO_COLOR: '1', DENO_JOBS: String(concurrency), DENO_NO_UPDATE_CHECK: '1' };
-  const child = spawn('deno', args, { cwd: top, env, stdio: ['ignore', 'pipe', 'inherit'], signal: stop.signal });
+  const child = spawn('deno', args, { cwd: top, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  limit.addEventListener('abort', () => child.kill());
   let output = '';
   for await (const chunk of child.stdout.setEncoding('utf8')) {
     output += chunk;

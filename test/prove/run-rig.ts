@@ -26,14 +26,16 @@ export interface RigOptions {
   tests?: RegExp;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
-  /** Milliseconds for the whole file. */
+  /** Milliseconds for the whole file; a test of it that takes nine tenths of them is named. */
   timeout: number;
 }
 
-/** Runs one file of tests in a process of its own. */
-export async function runRig(file: string, { top, tests, env, signal, timeout }: RigOptions): Promise<Outcome[]> {
+/** Runs one file of tests in a process of its own, which is killed where it does not end by itself. */
+export async function runRig(file: string, { top, tests, env, signal: stop, timeout }: RigOptions): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  const results = run({ files: [join(top, file)], cwd: top, env, testNamePatterns: tests, signal, timeout, concurrency: 1 });
+  const path = join(top, file);
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(timeout)]);
+  const results = run({ files: [path], cwd: top, env, testNamePatterns: tests, signal, timeout: 0.9 * timeout, concurrency: 1 });
   const suites: string[] = [];
   const full = (name: string, nesting: number): string => [...suites.slice(0, nesting), name].join(' ');
   results.on('test:start', ({ name, nesting }) => void (suites[nesting] = name));
@@ -54,19 +56,24 @@ export async function runRig(file: string, { top, tests, env, signal, timeout }:
     if (told && last) last.cases = told.cases;
   });
   for await (const _ of results);
-  return outcomes.filter(({ name }) => name !== join(top, file));
+  // A file fails along with its tests; by itself where it was killed, or breaks outside of them.
+  const ofTests = outcomes.filter(({ name }) => name !== path);
+  return ofTests.some(({ ended }) => ended === 'failed')
+    ? ofTests
+    : outcomes.filter(({ name, ended }) => name !== path || ended === 'failed');
 }
 
 function reasonsOf(error: unknown): Reason[] {
   const reasons: Reason[] = [];
   const seen = new Set<unknown>();
-  for (let at = error; at instanceof Error || (typeof at === 'object' && at !== null); at = (at as Error).cause) {
-    if (seen.has(at)) break;
+  let at = error;
+  for (; typeof at === 'object' && at !== null && !seen.has(at); at = (at as Error).cause) {
     seen.add(at);
     const { message, code, name } = at as NodeJS.ErrnoException;
     // What the runner of tests wraps around the error of a test.
     if (code !== 'ERR_TEST_FAILURE' || !(at as Error).cause)
       reasons.push({ message, isAssertion: code === 'ERR_ASSERTION' || name === 'AssertionError' });
   }
+  if (typeof at === 'string') reasons.push({ message: at, isAssertion: false });
   return reasons;
 }

@@ -37,7 +37,7 @@ const removeScratch = await ownScratch();
 try {
   const quick = { ...process.env, SYNC_RUN_SEED: String(seed) };
   const env = options.quick ? quick : { ...quick, SYNC_RUN_PROVE: 'full' };
-  const timeout = options.quick ? 10 * minutes : 60 * minutes;
+  const timeout = options.quick ? 6 * minutes : 60 * minutes;
   const found = await inTurns(options['skip-rigs'] ? [] : filesOf(chosen), (file) =>
     told(file, () => runRig(file, { top, env, signal: stop.signal, timeout })),
   );

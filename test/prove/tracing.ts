@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { type RunOptions, type Said, startRun } from '../crash/rig.ts';
+import { type RunChild, type RunOptions, type Said, startRun } from '../crash/rig.ts';
 import type { Project } from '../helpers/project.ts';
 import { missing } from './debian.ts';
 
@@ -24,11 +24,13 @@ const poolStarter = `data:text/javascript,${encodeURIComponent("import { stat } 
  * the same each time.
  *
  * @param argsOf what strace is told besides whom to follow
+ * @param onTold gets all that strace says by itself, which are the calls where it is given no file for them
  */
 export async function traced(
   project: Project,
   options: RunOptions,
   argsOf: (threads: Threads) => readonly string[],
+  onTold: (told: string, child: RunChild) => void = () => {},
 ): Promise<{ said: Said | null; threads: Threads }> {
   const child = await startRun(project, { ...options, env: { UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: `--import ${poolStarter}` } });
   try {
@@ -36,14 +38,14 @@ export async function traced(
     const args = argsOf(threads);
     const whom = args.includes('-p') ? [] : ['-f', '-p', String(child.pid)];
     const tracer = spawn('strace', [...whom, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const ended = once(tracer, 'exit');
+    const ended = once(tracer, 'close');
     let told = '';
     for await (const text of tracer.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
       told += String(text);
       if (told.includes('attached')) break;
     }
     assert.match(told, /attached/, 'strace is attached');
-    tracer.stderr.resume();
+    tracer.stderr.on('data', (text: string) => onTold((told += text), child));
     const said = await child.go();
     await ended;
     return { said, threads };
