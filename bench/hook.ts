@@ -31,7 +31,7 @@ async function build(folder: string): Promise<string> {
   await cp(join(top, 'package.json'), join(folder, 'package.json'));
   await cp(join(top, 'hooks'), join(folder, 'hooks'), { recursive: true });
   await symlink(join(top, 'node_modules'), join(folder, 'node_modules'));
-  return join(folder, 'dist/hooks/entry.js');
+  return join(folder, 'dist/hooks/entry.cjs');
 }
 
 /** One line per thing measured: every round's milliseconds, and the processor time of all rounds together. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs';
-import { extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KnownStatus } from '../src/git/staged.ts';
 import { askRunner } from './ask-runner.ts';
@@ -14,7 +14,7 @@ process.on('exit', (code) => {
 });
 process.on('uncaughtException', giveUp);
 // A git child of ours fires no hook that does anything.
-if (process.env.SYNC_RUN_HOOK !== '1') await runHook().catch(giveUp);
+if (process.env.SYNC_RUN_HOOK !== '1') void runHook().catch(giveUp);
 
 /** Hands the hook to the runner of this working tree, or does its work in this process if there is none. Sets the exit code. */
 async function runHook(): Promise<void> {
@@ -35,7 +35,7 @@ async function runHook(): Promise<void> {
   }
   if (indexFile !== null) process.env.GIT_INDEX_FILE = indexFile;
   // What the command line looks at to know how it was started.
-  const main = fileURLToPath(new URL(`../src/cli/main${extname(import.meta.url)}`, import.meta.url));
+  const main = fileURLToPath(new URL(`../src/cli/main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
   process.argv.splice(1, Infinity, main, 'hook', hook, ...args);
   await import('../src/cli/main.ts');
 }

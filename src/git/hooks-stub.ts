@@ -26,9 +26,9 @@ export async function stubText(): Promise<Buffer> {
   return readFile(new URL(`${up}hooks/stub.sh`, import.meta.url));
 }
 
-/** The entry of this package: source or built, whichever this file is. */
+/** The entry of this package: source, or as scripts/build.ts makes it, whichever this file is. */
 export function entryPath(): string {
-  return fileURLToPath(new URL(`../../hooks/entry${isBuilt() ? '.js' : '.ts'}`, import.meta.url));
+  return fileURLToPath(new URL(`../../hooks/entry${isBuilt() ? '.cjs' : '.ts'}`, import.meta.url));
 }
 
 /** @throws {SyncError} `CONFIG` for a path the file cannot hold */

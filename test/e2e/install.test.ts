@@ -44,7 +44,7 @@ test('the packed package, installed from its tarball, sets a repository up and c
     files: { path: string }[];
   };
   const paths = files.map(({ path }) => path);
-  for (const path of ['dist/src/cli/main.js', 'dist/hooks/entry.js', 'hooks/stub.sh', 'schema.json', 'README.md', 'docs/codes.md']) {
+  for (const path of ['dist/src/cli/main.js', 'dist/hooks/entry.cjs', 'hooks/stub.sh', 'schema.json', 'README.md', 'docs/codes.md']) {
     assert.ok(paths.includes(path), `The package lacks "${path}"`);
   }
   assert.deepEqual(
@@ -59,7 +59,7 @@ test('the packed package, installed from its tarball, sets a repository up and c
   assert.equal(await repository.read(templatePath('header')), await forum.template('header'));
   const [, entry = ''] = (await readFile(join(repository.path, '.git/sync-run-hooks/paths'), 'utf8')).split('\n');
   await access(entry);
-  assert.equal(entry, inPackage('dist/hooks/entry.js'));
+  assert.equal(entry, inPackage('dist/hooks/entry.cjs'));
   await repository.commit('Begin');
 
   await repository.write(stylesheetPath('print.css'), 'header { display: none; }\n');

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,8 +14,7 @@ export async function packInto(folder: string): Promise<string> {
   for (const name of ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'schema.json', 'hooks', 'docs']) {
     await cp(join(top, name), join(copy, name), { recursive: true });
   }
-  await run(join(top, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json', '--outDir', join(copy, 'dist')], { cwd: top });
-  await chmod(join(copy, 'dist/src/cli/main.js'), 0o755);
+  await run(join(top, 'node_modules/node/bin/node'), [join(top, 'scripts/build.ts'), join(copy, 'dist')]);
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: copy });
   return join(folder, stdout.trim());
 }
