@@ -6,7 +6,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { isRig } from './helpers/rig-folders.ts';
-import { forgetHook, ownScratch, startDatabase, workInMemory } from './helpers/surroundings.ts';
+import { withSurroundings } from './helpers/surroundings.ts';
 import { countLine, objections, parseDenoOutput, type Tally } from './helpers/tally.ts';
 
 /** Each test, in milliseconds. */
@@ -23,23 +23,15 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(wholeTimeout)]);
 
-process.chdir(top);
-forgetHook();
-await workInMemory();
 const files = await testFiles();
-const stopDatabase = (await needDatabase(files)) ? await startDatabase() : async () => {};
-const removeScratch = await ownScratch();
-try {
+await withSurroundings({ top, needsDatabase: () => needDatabase(files) }, async () => {
   const tally = onDeno ? await runOnDeno(files) : await runOnNode(files);
   const problems = objections(tally);
   for (const { file, name } of tally.skipped) console.log(`skipped: ${name} (${file})`);
   for (const problem of problems) console.log(problem);
   console.log(countLine(tally));
   if (tally.failed > 0 || problems.length > 0) process.exitCode = 1;
-} finally {
-  await stopDatabase();
-  await removeScratch();
-}
+});
 
 /** The test files below the folders of the command line; without any, all but the rigs, which `npm run prove` runs. */
 async function testFiles(): Promise<string[]> {

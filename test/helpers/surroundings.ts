@@ -3,8 +3,26 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { startMariadb } from './mariadb.ts';
 
+/** Does the work of a test run in `top`, with what all tests need around it, and a database server where one is needed. */
+export async function withSurroundings(
+  { top, needsDatabase = async () => true }: { top: string; needsDatabase?(): Promise<boolean> },
+  work: () => Promise<void>,
+): Promise<void> {
+  process.chdir(top);
+  forgetHook();
+  await workInMemory();
+  const stopDatabase = (await needsDatabase()) ? await startDatabase() : async () => {};
+  const removeScratch = await ownScratch();
+  try {
+    await work();
+  } finally {
+    await stopDatabase();
+    await removeScratch();
+  }
+}
+
 /** Takes out of this process's environment what would make tests work on the repository of a hook that runs them. */
-export function forgetHook(): void {
+function forgetHook(): void {
   for (const name of Object.keys(process.env)) if (name.startsWith('GIT_') || name === 'SYNC_RUN_HOOK') delete process.env[name];
 }
 
@@ -12,7 +30,7 @@ export function forgetHook(): void {
  * Scratch repositories and databases go to memory where there is enough of it: thousands of fsyncs on a disk take several times longer.
  * What an fsync is worth is not tested there; which calls are made is the same.
  */
-export async function workInMemory(): Promise<void> {
+async function workInMemory(): Promise<void> {
   if (process.env.TMPDIR || process.platform !== 'linux') return;
   const memory = '/dev/shm';
   const space = await statfs(memory).catch((error: NodeJS.ErrnoException) => {
@@ -26,7 +44,7 @@ export async function workInMemory(): Promise<void> {
  * A temporary folder of this run alone; resolves to what removes it. Deno runs no `after` of tests in a suite, so theirs stay until then.
  * The processes of tests share what Node compiled, which halves their start.
  */
-export async function ownScratch(): Promise<() => Promise<void>> {
+async function ownScratch(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'sr-'));
   process.env.TMPDIR = folder;
   process.env.NODE_COMPILE_CACHE = join(folder, 'compiled');
@@ -34,7 +52,7 @@ export async function ownScratch(): Promise<() => Promise<void>> {
 }
 
 /** Starts the server of a test run, if it has none yet; resolves to what ends it. */
-export async function startDatabase(): Promise<() => Promise<void>> {
+async function startDatabase(): Promise<() => Promise<void>> {
   if (process.env.SYNC_RUN_TEST_MARIADB !== undefined) return async () => {};
   const server = await startMariadb();
   process.env.SYNC_RUN_TEST_MARIADB = server.handle;

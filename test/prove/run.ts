@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isRig } from '../helpers/rig-folders.ts';
-import { forgetHook, ownScratch, startDatabase, workInMemory } from '../helpers/surroundings.ts';
+import { withSurroundings } from '../helpers/surroundings.ts';
 import { seed } from './cases.ts';
 import { mutants } from './mutants.ts';
 import { copyWith, type Mutant } from './mutate.ts';
@@ -29,12 +29,7 @@ const minutes = 60_000;
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 
-process.chdir(top);
-forgetHook();
-await workInMemory();
-const stopDatabase = await startDatabase();
-const removeScratch = await ownScratch();
-try {
+await withSurroundings({ top }, async () => {
   const quick = { ...process.env, SYNC_RUN_SEED: String(seed) };
   const env = options.quick ? quick : { ...quick, SYNC_RUN_PROVE: 'full' };
   const timeout = options.quick ? 6 * minutes : 60 * minutes;
@@ -57,10 +52,7 @@ try {
   if (isWhole && only && !(await renewRows(top, findings)))
     console.log('The table in docs/guarantees.md is of another run and stays as it is');
   if (!isProven(findings)) process.exitCode = 1;
-} finally {
-  await stopDatabase();
-  await removeScratch();
-}
+});
 
 /** Those of the chosen promises; of all promises the quick run takes a quarter, another one with each seed. */
 function chosenMutants(): readonly Mutant[] {
