@@ -4,7 +4,7 @@ import { skipCodes } from '../src/core/skips.ts';
 /** What an exit code means on its own; 0 and 1 have no error code. */
 const exits: readonly [code: number, means: string][] = [
   [0, 'done, nothing needs a person'],
-  [1, 'done, but something needs a person: conflicts, refused items, or `--check` found a difference'],
+  [1, 'done, but something needs a person: conflicts, refused items, or `--check`, `verify`, `doctor` or `hooks` found something'],
   [2, 'the command line, the configuration or the set-up is wrong'],
   [3, 'the database cannot be reached, or refused the login'],
   [4, 'refused by a safety rule'],

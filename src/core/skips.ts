@@ -5,7 +5,7 @@
 export const skipCodes = {
   WRONG_PATH: { policy: false, means: 'the file name is not the one its key has; the right path is named' },
   UNSAFE_PATH: { policy: false, means: 'the path could harm a git working tree on some platform' },
-  NAME_TOO_LONG: { policy: false, means: 'a path segment is longer than 255 bytes' },
+  NAME_TOO_LONG: { policy: false, means: 'a path segment is longer than 255 bytes, or a path longer than 4,000' },
   EMPTY_NAME: { policy: false, means: 'a key column is empty or NULL' },
   COLLISION: { policy: false, means: 'two paths are the same on some file system' },
   OCCUPIED: { policy: false, means: 'something else is where the file or row would go' },

@@ -137,7 +137,7 @@ export const promises: readonly Promised[] = [
   },
   {
     id: 'G18',
-    promise: 'Tables without transactions are repaired, and only after a yes',
+    promise: 'Tables without transactions are repaired by the next run, and an edit made meanwhile is kept',
     fault: 'SIGKILL between the rows of a batch on MyISAM, edits before its repair',
     rigs: [crash('myisam')],
   },

@@ -12,7 +12,8 @@ export async function versions(): Promise<[name: string, version: string][]> {
   const { stdout: deno } = await execute('deno', ['--version']);
   const { stdout: git } = await execute('git', ['--version']);
   return [
-    [type(), release()],
+    // What follows the number names whoever built the kernel.
+    [type(), /^[\d.]+/.exec(release())?.[0] ?? release()],
     ['scratch folder', await fileSystemOf(tmpdir())],
     ['Node.js', process.versions.node],
     ['Deno', /^deno (\S+)/.exec(deno)?.[1] ?? 'unknown'],

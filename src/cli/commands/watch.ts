@@ -27,7 +27,7 @@ export async function watchCommand(call: Call<WatchOptions>): Promise<Result> {
   const { cwd, env, signal } = terminal;
   const complain = (error: unknown): void => terminal.err(`sync-run: ${String(error)}\n`);
   const { log } = options;
-  const write = log === undefined ? say : (line: string): void => void appendFile(log, `${line}\n`).catch(complain);
+  const write = log === undefined ? say : (line: string): void => void appendFile(log, `${line}\n`, { mode: 0o600 }).catch(complain);
   const runner = await startRunner({
     cwd,
     env,
