@@ -242,7 +242,7 @@ function writes(direction: Direction, side: Side): boolean {
 }
 
 /** Why the mapping or a preset forbids writing that side. */
-function forbidden(item: Item, side: Side): Decision['skip'] {
+export function forbidden(item: Item, side: Side): Decision['skip'] {
   const { mapping } = item;
   if (mapping.direction !== 'both' && mapping.direction !== (side === 'file' ? 'rows-to-files' : 'files-to-rows')) {
     return { code: 'DIRECTION', message: `The mapping "${mapping.name}" goes ${mapping.direction} only` };

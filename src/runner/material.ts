@@ -10,7 +10,7 @@ import { readBytes } from '../tree/read.ts';
 import type { Context } from './context.ts';
 import type { Material, StampsOf } from './operations.ts';
 import type { Request } from './request.ts';
-import { itemId } from './plan-batch.ts';
+import { itemId, mergedText } from './plan-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Unstable } from './unstable.ts';
 
@@ -28,21 +28,26 @@ export async function gather(
 ): Promise<{ material: Material; refused: Map<string, Refusal> }> {
   const { texts } = snapshot;
   const acting = decisions.filter((decision) => decision.file || decision.row || decision.adopt);
-  if (acting.length === 0) return { material: nothing(texts, request), refused: new Map() };
+  if (acting.length === 0) return { material: nothing(texts), refused: new Map() };
   await readFiles(context, acting, texts);
   const material = await context.store.read(async (session) => ({
     texts,
     rows: await readRows(context, session, acting, texts),
     stamps: await readStamps(context, session, acting),
     tombstones: acting.some((decision) => decision.row?.kind === 'insert') ? await context.state.tombstones() : [],
-    merged: request.merged,
+    merged: new Map(
+      acting.flatMap((decision) => {
+        const text = mergedText(decision, request);
+        return text ? [[decision.path, text] as const] : [];
+      }),
+    ),
   }));
   for (const decision of acting) keepCanonical(decision, texts);
   return { material, refused: await findRefused(context, acting, material) };
 }
 
-function nothing(texts: Material['texts'], { merged }: Request): Material {
-  return { texts, rows: new Map(), stamps: new Map(), tombstones: [], merged };
+function nothing(texts: Material['texts']): Material {
+  return { texts, rows: new Map(), stamps: new Map(), tombstones: [], merged: new Map() };
 }
 
 async function readFiles(context: Context, decisions: readonly Decision[], texts: Map<Digest, Uint8Array>): Promise<void> {

@@ -1,7 +1,7 @@
 import { keyId, type Refusal } from '../core/match.ts';
 import { massChanges } from '../core/mass-change.ts';
 import { refuseOccupied } from '../core/occupied.ts';
-import { type Decision, type Item, planItem } from '../core/plan.ts';
+import { type Decision, forbidden, type Item, planItem } from '../core/plan.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -61,14 +61,21 @@ function isNamed(item: Item, paths: string[] | null): boolean {
   return paths.some((path) => own.some((at) => at === path || at.startsWith(`${path}/`) || path === '.'));
 }
 
-/** A merged text goes to both sides at once. */
+/** The text that was joined for this item; null where a side holds something else by now. */
+export function mergedText({ item, path }: Decision, { merged }: Request): Uint8Array | null {
+  const joined = merged.get(path);
+  return joined && joined.file === item.file?.seen.digest && joined.row === item.row?.seen.digest ? joined.text : null;
+}
+
+/** A merged text goes to both sides at once, or to none. */
 function planMerge(decision: Decision, request: Request): Decision {
   const { item } = decision;
-  if (!request.merged.has(decision.path) || !item.file || !item.row || decision.skip) return decision;
+  if (decision.skip || !item.file || !item.row || mergedText(decision, request) === null) return decision;
+  const settled = { ...decision, conflict: false, adopt: false };
+  const refusal = forbidden(item, 'file') ?? forbidden(item, 'row');
+  if (refusal) return { ...settled, skip: refusal };
   return {
-    ...decision,
-    conflict: false,
-    adopt: false,
+    ...settled,
     file: { kind: 'write', path: item.file.seen.path, text: 'file' },
     row: { kind: 'update', key: null, text: true },
   };

@@ -1,5 +1,13 @@
 import type { Direction, Side, Source } from '../core/batch.ts';
+import type { Digest } from '../core/digest.ts';
 import type { Refusal } from '../core/match.ts';
+
+/** A text to replace both sides, for as long as they hold the bytes it was made of. */
+export interface Merged {
+  text: Uint8Array;
+  file: Digest;
+  row: Digest;
+}
 
 /** What somebody asks a batch to do. */
 export interface Request {
@@ -12,8 +20,8 @@ export interface Request {
   prefer: Side | null;
   /** Makes one side win for every item among `paths` that is not in sync. */
   settle: Side | null;
-  /** Texts that replace both sides, by path (`resolve --merge`). */
-  merged: ReadonlyMap<string, Uint8Array>;
+  /** What `resolve --merge` has joined, by path. */
+  merged: ReadonlyMap<string, Merged>;
   dryRun: boolean;
   /** Lets a mass change pass: given on the command line, or asked for in a terminal. */
   allowMassChange: boolean | ((lines: string[]) => Promise<boolean>);

@@ -1,11 +1,13 @@
 import { diff3Merge } from 'node-diff3';
+import { digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
+import { canonical } from '../core/newlines.ts';
 import type { Decision } from '../core/plan.ts';
 import type { Context } from './context.ts';
 import { conflictOf } from './describe.ts';
 import { planBatch } from './plan-batch.ts';
 import type { Report } from './report.ts';
-import { defaultRequest, type Request } from './request.ts';
+import { defaultRequest, type Merged, type Request } from './request.ts';
 import { run } from './run.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { readTexts } from './texts.ts';
@@ -43,20 +45,21 @@ export async function resolve(context: Context, options: ResolveOptions): Promis
   return { ...report, dryRun: options.dryRun, conflicts, notices: [...report.notices, ...notices] };
 }
 
-async function mergeTexts(context: Context, request: Request): Promise<{ merged: Map<string, Uint8Array>; failed: Decision[] }> {
+async function mergeTexts(context: Context, request: Request): Promise<{ merged: Map<string, Merged>; failed: Decision[] }> {
   const snapshot = await takeSnapshot(context);
   const decisions = planBatch(snapshot, request).filter(({ item, conflict }) => conflict && item.file && item.row);
   const texts = await readTexts(
     context,
     decisions.map(({ item }) => item),
   );
-  const merged = new Map<string, Uint8Array>();
+  const merged = new Map<string, Merged>();
   const failed: Decision[] = [];
   for (const decision of decisions) {
     const { file, row } = texts.get(decision.item) ?? { file: null, row: null };
     const base = decision.item.base && (await context.state.blob(decision.item.base.text));
-    const text = base && file && row ? mergeText(base, file, row) : null;
-    if (text) merged.set(decision.path, text);
+    const { newlines } = decision.item.mapping;
+    const text = base && file && row ? mergeText(base, canonical(file, newlines), canonical(row, newlines)) : null;
+    if (text && file && row) merged.set(decision.path, { text, file: digest(file), row: digest(row) });
     else failed.push(decision);
   }
   return { merged, failed };

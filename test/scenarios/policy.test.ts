@@ -43,6 +43,31 @@ describe('a mapping', () => {
     }
   });
 
+  it('that goes one way only is not merged, since a merge writes both sides', async (t) => {
+    for (const direction of ['rows-to-files', 'files-to-rows'] as const) {
+      const project = await pages(t);
+      await project.write(at('home'), 'one\n2\n3\nfour\n');
+      await project.run('sync');
+      await project.configure(withRules({ direction }));
+      await project.write(at('home'), 'ONE\n2\n3\nfour\n');
+      await setBody(project.db, 'home', 'one\n2\n3\nFOUR\n');
+      const report = await project.resolve('merge', at('home'));
+      assert.deepEqual([skips(report), exitOf(report)], [{ [at('home')]: 'DIRECTION' }, 0]);
+      assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], ['ONE\n2\n3\nfour\n', 'one\n2\n3\nFOUR\n']);
+    }
+  });
+
+  it('with "newlines": "lf" is merged line by line whatever the newlines of the row', async (t) => {
+    const project = await pages(t, { newlines: 'lf' });
+    await setBody(project.db, 'home', 'one\r\n2\r\n3\r\nfour\r\n');
+    await project.run('sync');
+    await project.write(at('home'), 'ONE\n2\n3\nfour\n');
+    await setBody(project.db, 'home', 'one\r\n2\r\n3\r\nFOUR\r\n');
+    assert.equal(exitOf(await project.resolve('merge', at('home'))), 0);
+    assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], ['ONE\n2\n3\nFOUR\n', 'ONE\r\n2\r\n3\r\nFOUR\r\n']);
+    await assertQuiet(project);
+  });
+
   it('that ignores deletions applies none, on either side', async (t) => {
     const project = await pages(t, { delete: 'ignore' });
     await project.repo.remove(at('home'));

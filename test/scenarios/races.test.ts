@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, it, type TestContext } from 'node:test';
 import type { Context } from '../../src/runner/context.ts';
 import { defaultRequest, type Request } from '../../src/runner/request.ts';
+import { resolve } from '../../src/runner/resolve.ts';
 import { run } from '../../src/runner/run.ts';
 import type { Report } from '../../src/runner/report.ts';
 import { mariadb, useMariadb } from '../helpers/mariadb.ts';
@@ -21,10 +22,17 @@ async function pages(t: TestContext, engine: Engine = 'sqlite'): Promise<Project
   return project;
 }
 
-type Step = 'intent' | 'rows';
+/** The look for an unfinished batch comes before everything else under the lock. */
+type Step = 'recovery' | 'intent' | 'rows';
 
 /** Runs a sync and does something else just before the step, once: somebody who works at the same time. */
 function meanwhile(project: Project, step: Step, act: () => Promise<void>, request: Partial<Request> = {}): Promise<Report> {
+  return project.with((context) =>
+    run(disturbed(context, step, act), { ...defaultRequest, command: 'sync', direction: 'sync', ...request }),
+  );
+}
+
+function disturbed(context: Context, step: Step, act: () => Promise<void>): Context {
   let once: Promise<void> | null = null;
   const before =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
@@ -32,15 +40,10 @@ function meanwhile(project: Project, step: Step, act: () => Promise<void>, reque
       await (once ??= act());
       return call(...args);
     };
-  return project.with((context) => {
-    const { state, store } = context;
-    const busy: Context = {
-      ...context,
-      state: step === 'intent' ? { ...state, begin: before(state.begin) } : state,
-      store: step === 'rows' ? { ...store, begin: before(store.begin) as typeof store.begin } : store,
-    };
-    return run(busy, { ...defaultRequest, command: 'sync', direction: 'sync', ...request });
-  });
+  const { state, store } = context;
+  if (step === 'recovery') return { ...context, state: { ...state, intent: before(state.intent) } };
+  if (step === 'intent') return { ...context, state: { ...state, begin: before(state.begin) } };
+  return { ...context, store: { ...store, begin: before(store.begin) as typeof store.begin } };
 }
 
 describe('a file edited while the batch is under way', () => {
@@ -168,6 +171,31 @@ describe('a row that moves while the batch is under way', () => {
     assert.equal((await project.run('sync')).rows.written, 1);
     await assertQuiet(project);
   });
+});
+
+describe('a side that moves while a conflict is merged', () => {
+  const lines = (first: string, last: string): string => `${first}\n1\n2\n3\n${last}\n`;
+  for (const side of ['file', 'row'] as const) {
+    for (const step of ['recovery', 'rows'] as const) {
+      it(`the ${side}, before ${step === 'rows' ? 'the rows are written' : 'the run begins'}: it stays a conflict, and what was saved is kept`, async (t) => {
+        const project = await pages(t);
+        await project.write(at('home'), lines('a', 'z'));
+        await project.run('sync');
+        await project.write(at('home'), lines('A', 'z'));
+        await setBody(project.db, 'home', lines('a', 'Z'));
+        const later = lines('later', 'later');
+        const report = await project.with((context) => {
+          const act = (): Promise<void> => (side === 'file' ? project.write(at('home'), later) : setBody(project.db, 'home', later));
+          return resolve(disturbed(context, step, act), { paths: [at('home')], how: 'merge', dryRun: false, lockTimeout: 30_000 });
+        });
+        assert.deepEqual([conflicts(report), exitOf(report)], [[at('home')], 1]);
+        // A file is looked at once more when its turn comes, which is after the rows; they hold the edits of both by then.
+        const merged = step === 'rows' ? lines('A', 'Z') : lines('a', 'Z');
+        const [file, row] = side === 'file' ? [later, merged] : [lines('A', 'z'), later];
+        assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], [file, row]);
+      });
+    }
+  }
 });
 
 /** Pages on InnoDB, a second connection, and a way to wait until the sync waits for a lock. */
