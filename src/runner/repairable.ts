@@ -43,7 +43,7 @@ async function writeOne(session: Session, pending: Pending, texts: Texts): Promi
     return { kind: 'done' };
   }
   if (!found && change.kind === 'delete') return { kind: 'done' };
-  const untouched = change.kind === 'insert' ? !found : found?.digest === change.textBefore;
+  const untouched = change.kind === 'insert' ? !found : found?.inScope && found.digest === change.textBefore;
   if (!untouched) return { kind: 'conflict', message: 'The row changed while the batch was under way' };
   try {
     await writeRow(session, pending, texts);

@@ -3,9 +3,9 @@ import type { Batch, Operation, RowChange } from '../core/batch.ts';
 import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId, type Refusal } from '../core/match.ts';
-import type { Key, RowSeen } from '../core/model.ts';
+import type { Key } from '../core/model.ts';
 import type { RowShape } from '../core/table.ts';
-import { RefusedError, type Session } from '../store/store.ts';
+import { type LockedSeen, RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { keyImage } from './operations.ts';
 import { inKeyOrder } from './row-order.ts';
@@ -89,7 +89,7 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
         else claimed.add(id);
       } else {
         const row = locked.get(change.pk ?? '');
-        if (!row || row.digest !== change.textBefore || !sameKey(shape.keyColumns, row.key, change.keyBefore ?? change.key)) {
+        if (!row?.inScope || row.digest !== change.textBefore || !sameKey(shape.keyColumns, row.key, change.keyBefore ?? change.key)) {
           throw new Unstable(`A row of "${shape.table}" changed while the batch was under way`);
         }
       }
@@ -201,13 +201,18 @@ async function readBack(session: Session, pending: Pending[], refused: ReadonlyM
 }
 
 /** What is wrong with a row as it was read back; null if nothing. */
-export function differs(change: RowChange, row: Pick<RowSeen, 'digest' | 'key'> | null, keyColumns: string[]): Refusal | null {
+export function differs(
+  change: RowChange,
+  row: Pick<LockedSeen, 'digest' | 'key' | 'inScope'> | null,
+  keyColumns: string[],
+): Refusal | null {
   const code = 'CHANGED_BY_DATABASE';
   if (change.kind === 'delete') return row ? { code, message: 'The row is still there after its deletion' } : null;
   if (!row) return { code, message: 'The row is not there after it was written' };
   if (row.digest !== change.textAfter)
     return { code, message: 'The database stored another text than was written (a trigger, or a column that changes its value)' };
   if (!sameKey(keyColumns, row.key, change.key)) return { code, message: 'The database stored another key than was written' };
+  if (!row.inScope) return { code, message: 'The row no longer is one that "where" selects after it was written' };
   return null;
 }
 

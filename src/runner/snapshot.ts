@@ -201,7 +201,8 @@ function fileSide(mapping: Mapping, root: string, seen: FileSeen, lookups: Looku
   return [{ seen, text, key: known.key, refusal: null, ...('path' in home && home.path !== seen.path && { home: home.path }) }];
 }
 
-function excluder(mapping: Mapping, root: string): (path: string | null) => boolean {
+/** Says which paths an `exclude` pattern takes out of the mapping. */
+export function excluder(mapping: Mapping, root: string): (path: string | null) => boolean {
   if (mapping.exclude.length === 0) return () => false;
   const isMatch = picomatch(mapping.exclude, { dot: true });
   return (path) => path !== null && path.startsWith(`${root}/`) && isMatch(path.slice(root.length + 1));

@@ -143,7 +143,8 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
       return { ...base, kind: 'insert', set: change.before ?? {}, before: null };
     }
     const row = (await session.lock(shape, change.pk ? [change.pk] : [])).get(change.pk ?? '');
-    if (!row || row.digest !== change.textAfter || keyId(checked.mapping, row.key) !== keyId(checked.mapping, change.key)) return null;
+    if (!row?.inScope || row.digest !== change.textAfter || keyId(checked.mapping, row.key) !== keyId(checked.mapping, change.key))
+      return null;
     if (change.kind === 'insert') return { ...base, kind: 'delete', before: row.image, set: {} };
     const key = change.keyBefore ?? change.key;
     const columns = Object.keys(change.set);
@@ -169,7 +170,7 @@ async function rowIsStill(context: Context, operation: Operation): Promise<boole
   const pk = (after ?? before)?.pk;
   return context.store.read(async (session) => {
     const row = pk ? (await session.lock(checked.shape, [pk])).get(pk) : undefined;
-    if (row || operation.seen.row !== null) return row?.digest === operation.seen.row;
+    if (row || operation.seen.row !== null) return row?.inScope === true && row.digest === operation.seen.row;
     // Where there was none, another row may have come to have the key since.
     return (await session.find(checked.shape, before?.key ?? operation.key)).length === 0;
   });

@@ -7,7 +7,7 @@ import { chunksBySize, chunksForStatements } from './chunks.ts';
 import { amongKeys, hasKey, keyOf, select } from './keys.ts';
 import type { Dialect } from './link.ts';
 import { join, part, raw, type Fragment, type Row, type Sql } from './sql.ts';
-import { RefusedError, type LockedRow, type Session } from './store.ts';
+import { RefusedError, type LockedRow, type LockedSeen, type Session } from './store.ts';
 import { lockTarget, setTreeTxid, treeTxid } from './tree-table.ts';
 
 export interface SessionContext {
@@ -56,6 +56,9 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
     ...primaryKey.map(dialect.cells),
     ...keyColumns.map((column) => [dialect.bytes(column)]),
   ];
+
+  const scopeCell = ({ where }: Parts): Fragment[] => [part`CASE WHEN ${where} THEN 1 ELSE 0 END`];
+  const isInScope = (cells: Row[string][] | undefined): boolean => Number(cells?.[0] ?? 0) === 1;
 
   const readKeys = (parts: Parts, cells: readonly Row[string][][]): { pk: PrimaryKey; key: Key } => {
     const keys = cells.slice(parts.primaryKey.length);
@@ -164,7 +167,7 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
       const parts = await partsFor(shape);
       const known = await sizes(parts, pks);
       const found = new Map<PrimaryKey, LockedRow>();
-      const selection = select([...keyCells(parts), [dialect.bytes(parts.content)], ...parts.others.map(dialect.cells)]);
+      const selection = select([...keyCells(parts), [dialect.bytes(parts.content)], ...parts.others.map(dialect.cells), scopeCell(parts)]);
       const keys = parts.primaryKey.length + parts.keyColumns.length;
       // Every key is asked for, also those without a size: a row may have been committed since the snapshot of this transaction.
       for (const chunk of chunksBySize(pks.map((pk) => ({ pk, size: known.get(pk) ?? 0 })))) {
@@ -180,6 +183,7 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
             found.set(pk, {
               pk,
               key,
+              inScope: isInScope(cells.at(-1)),
               digest: digest(text),
               text,
               image: Object.fromEntries(isNull ? [...image, [parts.content.name, null]] : image),
@@ -193,12 +197,13 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
     async lockSeen(shape, pks) {
       const parts = await partsFor(shape);
       const wanted = new Set(pks);
-      const found = new Map<PrimaryKey, RowSeen>();
-      const selection = select([...keyCells(parts), [dialect.digest(parts.content)], [dialect.size(parts.content)]]);
+      const found = new Map<PrimaryKey, LockedSeen>();
+      const selection = select([...keyCells(parts), [dialect.digest(parts.content)], [dialect.size(parts.content)], scopeCell(parts)]);
       for (const among of amongKeys(dialect, parts.primaryKey, pks)) {
         for (const row of await sql`SELECT ${selection.list} FROM ${parts.table} WHERE ${among}${lock}`) {
-          const seenRow = readSeen(parts, selection.read(row));
-          if (wanted.has(seenRow.pk)) found.set(seenRow.pk, seenRow);
+          const cells = selection.read(row);
+          const seenRow = readSeen(parts, cells.slice(0, -1));
+          if (wanted.has(seenRow.pk)) found.set(seenRow.pk, { ...seenRow, inScope: isInScope(cells.at(-1)) });
         }
       }
       return found;

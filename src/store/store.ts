@@ -3,10 +3,14 @@ import type { Key, PrimaryKey, RowImage, RowSeen, Stamp } from '../core/model.ts
 import type { Column, RowShape, Table } from '../core/table.ts';
 import type { Sql } from './sql.ts';
 
+/** A row that was looked for by its primary key. */
+export interface LockedSeen extends RowSeen {
+  /** Whether the shape's `where` still selects it: another program may have made something else of the row. */
+  inScope: boolean;
+}
+
 /** A row read whole and locked. */
-export interface LockedRow {
-  pk: PrimaryKey;
-  key: Key;
+export interface LockedRow extends Omit<LockedSeen, 'size'> {
   /** Of the bytes that came over the wire, not computed by the server. */
   digest: Digest;
   /** The stored text itself; NULL is the empty text. */
@@ -38,7 +42,7 @@ export interface Session {
   /** Whole rows by primary key, locked for update where the session is a transaction. */
   lock(shape: RowShape, pks: readonly PrimaryKey[]): Promise<Map<PrimaryKey, LockedRow>>;
   /** The same rows without their texts: digests of the stored bytes, computed by the database. */
-  lockSeen(shape: RowShape, pks: readonly PrimaryKey[]): Promise<Map<PrimaryKey, RowSeen>>;
+  lockSeen(shape: RowShape, pks: readonly PrimaryKey[]): Promise<Map<PrimaryKey, LockedSeen>>;
   /** Rows that have this key, byte for byte, the shape's `where` included. */
   find(shape: RowShape, key: Key): Promise<PrimaryKey[]>;
   /**

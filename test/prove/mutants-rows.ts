@@ -3,6 +3,16 @@ import type { Mutant } from './mutate.ts';
 /** Of rows, texts, plan and history. */
 export const mutantsOfRows: readonly Mutant[] = [
   {
+    name: 'a merged text goes over what was edited since',
+    promise: 'G9',
+    file: 'src/runner/plan-batch.ts',
+    find: 'joined && joined.file === item.file?.seen.digest && joined.row === item.row?.seen.digest ? joined.text : null',
+    replace: 'joined?.text ?? null',
+    rig: 'test/scenarios/races.test.ts',
+    tests: /while a conflict is merged/,
+    red: /Expected values/,
+  },
+  {
     name: 'mass change limit',
     promise: 'G20',
     file: 'src/runner/plan-batch.ts',

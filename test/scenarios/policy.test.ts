@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import type { Request } from '../../src/runner/request.ts';
 import { createProject, done, exitOf, nothing, pagesConfig, type Project } from '../helpers/project.ts';
 import { addPages, assertQuiet, at, bodies, conflicts, rowOf, setBody, skips } from '../helpers/scenario.ts';
 
@@ -94,6 +95,25 @@ describe('a mapping', () => {
     const after = await project.run('sync');
     assert.deepEqual([after.rows.written, after.files.written, conflicts(after)], [1, 1, []]);
     await assertQuiet(project);
+  });
+});
+
+describe('a look at a few saved files', () => {
+  const few: Partial<Request> = { source: 'watcher', paths: [at('home')] };
+
+  it('leaves an excluded file alone as a look at everything does', async (t) => {
+    const project = await pages(t, { exclude: ['**/home.html'] });
+    await project.write(at('home'), 'home edited');
+    const report = await project.run('import', few);
+    assert.deepEqual([skips(report)[at('home')], (await bodies(project.db)).home], ['EXCLUDED', 'home']);
+  });
+
+  it('takes a row that "where" no longer selects for one that is gone', async (t) => {
+    const project = await pages(t);
+    await project.db.sql("UPDATE pages SET type = 'archived' WHERE slug = 'home'");
+    await project.write(at('home'), 'home edited');
+    const report = await project.run('import', few);
+    assert.deepEqual([conflicts(report), (await bodies(project.db)).home], [[at('home')], 'home']);
   });
 });
 

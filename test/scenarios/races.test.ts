@@ -108,6 +108,7 @@ describe('a row that moves while the batch is under way', () => {
     for (const [what, act, expected] of [
       ['is edited', (project: Project) => setBody(project.db, 'home', 'edited by another'), 'edited by another'],
       ['is deleted', (project: Project) => project.db.sql("DELETE FROM pages WHERE slug = 'home'"), undefined],
+      ['leaves the scope', (project: Project) => project.db.sql("UPDATE pages SET type = 'archived' WHERE slug = 'home'"), 'home'],
     ] as const) {
       it(`${what} on ${engine}: a conflict, the rest goes on`, async (t) => {
         const project = await pages(t, engine);
