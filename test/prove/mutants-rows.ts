@@ -157,7 +157,7 @@ export const mutantsOfRows: readonly Mutant[] = [
     name: 'rows not compared before writing',
     promise: 'G9',
     file: 'src/runner/rows.ts',
-    find: '!row || row.digest !== change.textBefore || ',
+    find: '!row?.inScope || row.digest !== change.textBefore || ',
     replace: '!row || ',
     rig: 'test/prove/histories.test.ts',
     tests: /lose nothing on sqlite/,
