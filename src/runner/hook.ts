@@ -51,7 +51,9 @@ export async function hookRequest(
   };
   const paused = await readPause(state.folder);
   if (call.hook === 'pre-commit') return { ...request, ...(await stagedRequest(context, call)), dryRun: paused !== null };
-  const { ignores } = passOf({ source: 'hook', hook: call.hook });
+  // In the middle of a rebase git tells of each commit it amends; what comes of the rebase is told at its end.
+  const isMidway = call.hook === 'post-rewrite' && call.args[0] === 'amend';
+  const ignores = isMidway ? [] : passOf({ source: 'hook', hook: call.hook }).ignores;
   const busy = (await operations(repository)).filter(({ operation }) => !ignores.includes(operation));
   if (busy.length > 0) return { exit: 0, lines: [] };
   if (paused)

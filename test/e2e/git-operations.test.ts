@@ -184,6 +184,18 @@ const operations: Operation[] = [
     batches: [0, 0],
   },
   {
+    name: 'rebase that amends its commits, stops and is aborted',
+    run: all(
+      stops('rebase', '--quiet', '--exec', 'git commit --quiet --amend --message Better && false', 'other'),
+      git('rebase', '--abort'),
+    ),
+    fires: ['post-checkout', 'post-commit', 'pre-commit', 'post-commit', 'post-rewrite'],
+    hooksCover: true,
+    files: {},
+    conflict: false,
+    batches: [0, 0],
+  },
+  {
     name: 'cherry-pick',
     run: git('cherry-pick', 'other'),
     fires: ['post-commit'],

@@ -228,7 +228,7 @@ export const mutantsOfRows: readonly Mutant[] = [
     name: 'undo ignores edited row',
     promise: 'G9',
     file: 'src/runner/undo.ts',
-    find: 'if (!row || row.digest !== change.textAfter || ',
+    find: 'if (!row?.inScope || row.digest !== change.textAfter || ',
     replace: 'if (!row || ',
     rig: 'test/prove/histories.test.ts',
     tests: /lose nothing on sqlite/,
