@@ -1,10 +1,12 @@
 import { digest, type Digest } from '../core/digest.ts';
+import { keyId } from '../core/match.ts';
 import { canonical } from '../core/newlines.ts';
 import type { BaseEntry } from '../core/model.ts';
 import type { Decision } from '../core/plan.ts';
-import type { OpenConflict } from '../state/state.ts';
+import type { Hold, OpenConflict } from '../state/state.ts';
 import type { FollowUp } from './forward.ts';
 import { adopted, isSuperseded, type Material } from './operations.ts';
+import { itemId } from './plan-batch.ts';
 import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -33,6 +35,7 @@ export function followUpOf(
     texts.set(digest(text), text);
   }
   const conflicts = openAndSettled(decisions);
+  const ended = endedHolds(snapshot, decisions, request);
   const everything = request.paths === null;
   // An export has not looked at what the commit took away, so it does not count as having seen it.
   const seesCommit = everything && (request.direction !== 'export' || snapshot.meta.head === undefined);
@@ -43,17 +46,30 @@ export function followUpOf(
     set,
     drop: [...drop, ...(everything ? snapshot.forgotten : [])],
     conflicts,
-    holds: { set: [], drop: [] },
+    holds: { set: [], drop: ended },
     meta,
     texts,
   };
-  const isNeeded = set.length + followUp.drop.length + conflicts.set.length + conflicts.drop.length + Object.keys(meta).length > 0;
+  const changes = [set, followUp.drop, conflicts.set, conflicts.drop, ended, Object.keys(meta)];
+  const isNeeded = changes.some(({ length }) => length > 0);
   return { ...followUp, isNeeded };
 }
 
 /** In sync, but recorded under a mapping that has changed since: from now on it is agreed under the new one. */
 function isOutdated({ state, skip, item }: Decision): boolean {
   return state === 'in-sync' && !skip && item.base !== null && item.base.fingerprint !== item.mapping.fingerprint;
+}
+
+/** What was undone is held until somebody carries its item over by a command. Hooks do not end it: branches come and go. */
+function endedHolds({ holds }: Snapshot, decisions: readonly Decision[], { source }: Request): Hold[] {
+  if (source !== 'cli' || holds.length === 0) return [];
+  const carried = decisions.filter((decision) => decision.file || decision.row || decision.adopt).map(({ item }) => item);
+  const ids = new Set(carried.map(itemId));
+  const mappings = new Map(carried.map(({ mapping }) => [mapping.name, mapping]));
+  return holds.filter(({ mapping: name, key }) => {
+    const mapping = mappings.get(name);
+    return mapping && ids.has(`${name} ${keyId(mapping, key)}`);
+  });
 }
 
 /** A conflict stays on record until somebody settles it, also across branch switches. */

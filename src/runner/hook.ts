@@ -89,7 +89,7 @@ export function hookResult(report: Report, call: HookCall, config: Context['conf
   if (report.dryRun) lines.push('Paused: the files of this commit are checked, not imported; `npx sync-run resume` ends the pause');
   else if (written > 0) lines.push(`Brought ${count(written, 'change')} to the database (${summary(rows)})`);
   lines.push(...listed(conflicts, ({ path, file, row }) => `Conflict: "${path}" (file ${word(file)}, row ${word(row)})`));
-  const named = skipped.filter((skip) => needsPerson(skip) || skip.code === 'PARTLY_STAGED');
+  const named = skipped.filter((skip) => needsPerson(skip) || skip.code === 'PARTLY_STAGED' || skip.code === 'HELD');
   lines.push(...listed(named, ({ path, message }) => `Left alone: "${path}": ${message}`));
   const rowsAhead = preCommit ? aheadPaths.rows : [];
   lines.push(...listed(rowsAhead, (path) => `The row is ahead of "${path}"`), ...report.notices);
