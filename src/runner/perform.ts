@@ -8,6 +8,7 @@ import type { Deferral } from './queue.ts';
 import { reachRunner } from './reach.ts';
 import type { Report } from './report.ts';
 import { performTask, type Task } from './task.ts';
+import { lastBatch } from './undo.ts';
 
 /**
  * Does a typed task: through the runner of this working tree if there is one, else here, under the lock. Either way it is the same code
@@ -15,8 +16,9 @@ import { performTask, type Task } from './task.ts';
  *
  * @throws {SyncError} what the task throws, also where the runner did it
  */
-export async function perform(context: Context, task: Task): Promise<Report> {
-  if (task.dryRun) return performTask(context, task);
+export async function perform(context: Context, asked: Task): Promise<Report> {
+  if (asked.dryRun) return performTask(context, asked);
+  const task = asked.kind === 'undo' ? { ...asked, last: await lastBatch(context) } : asked;
   const options = {
     stateFolder: context.state.folder,
     version: await packageVersion(),

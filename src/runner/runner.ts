@@ -190,6 +190,8 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
     // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
     const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
     try {
+      // From here on it is at work, and whoever asked does not wait for its turn any more.
+      call.onProgress({ step: 'scan', done: 0, total: 0 });
       return tellConflicts(events, await performTask(context, call.options as Task));
     } finally {
       release();

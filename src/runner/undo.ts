@@ -25,6 +25,8 @@ export interface UndoOptions {
   dryRun: boolean;
   /** In milliseconds. */
   lockTimeout: number;
+  /** The last batch when this was first asked for, null if there was none: asked again, it must not take back one batch more. */
+  last?: string | null;
 }
 
 /**
@@ -35,12 +37,39 @@ export interface UndoOptions {
  */
 export async function undo(context: Context, options: UndoOptions): Promise<Report> {
   const started = performance.now();
+  const { last = await lastBatch(context) } = options;
   const work = async (): Promise<Report> => {
     if (!options.dryRun) await recover(context);
-    return attempt(context, options);
+    return (await doneBefore(context, options.txid, last)) ?? attempt(context, options);
   };
   const report = options.dryRun ? await work() : await withLock(context, { command: 'undo', lockTimeout: options.lockTimeout }, work);
   return { ...report, ms: Math.round(performance.now() - started) };
+}
+
+/** The newest batch that is finished. */
+export async function lastBatch({ state }: Pick<Context, 'state'>): Promise<string | null> {
+  return (await state.history()).find(({ status }) => status === 'done')?.txid ?? null;
+}
+
+/** The report of an undo that was begun since `last` was the last batch: its process ended, or was gone, before it could answer. */
+async function doneBefore({ state }: Context, txid: string | null, last: string | null): Promise<Report | null> {
+  const history = await state.history();
+  const newer = history.slice(
+    0,
+    last === null
+      ? undefined
+      : Math.max(
+          0,
+          history.findIndex((entry) => entry.txid === last),
+        ),
+  );
+  const undone = newer.find(({ status, undoes }) => status === 'done' && undoes !== null && (txid === null || undoes.startsWith(txid)));
+  const batch = undone && (await state.batch(undone.txid));
+  if (!batch) return null;
+  const report = { ...emptyReport('undo', false), txid: batch.txid };
+  count(report, batch.operations);
+  report.notices.push('This is the undo that was cut short before; it is finished now');
+  return report;
 }
 
 async function attempt(context: Context, options: UndoOptions): Promise<Report> {
@@ -92,11 +121,10 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
 async function findBatch(context: Context, txid: string | null): Promise<Batch & { status: BatchStatus }> {
   const { state } = context;
   if (txid === null) {
-    const history = await state.history();
+    // An undo that was cut short before it had done anything took nothing back.
+    const history = (await state.history()).filter(({ status }) => status === 'done');
     const undone = new Set(history.map(({ undoes }) => undoes));
-    const last = history.find(
-      (entry) => entry.status === 'done' && entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0,
-    );
+    const last = history.find((entry) => entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0);
     txid = last?.txid ?? null;
   }
   const batch = txid === null ? null : await state.batch(txid);

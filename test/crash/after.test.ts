@@ -172,6 +172,31 @@ describe('an export that was killed half way', () => {
 });
 
 describe('an undo', () => {
+  it('that is killed and asked for again takes back one batch, not two', async (t) => {
+    let kills = 0;
+    let finished = 0;
+    const project = await createPagesProject(t, 'sqlite');
+    await project.change('sync');
+    assert.equal((await runHere(project, { direction: 'sync' })).exit, 0);
+    for (let killAt = full ? 1 : 40, ended = false; !ended; killAt += full ? 3 : 9) {
+      const before = await baseOf(project);
+      await project.change('sync');
+      assert.equal((await runHere(project, { direction: 'sync' })).exit, 0);
+      ended = (await (await startRun(project, { request: { direction: 'undo' }, killAt })).go()) !== null;
+      // One that had ended, but for saying so, is over: who asks again asks for another.
+      ended ||= (await intentOf(project)) === null && JSON.stringify(await baseOf(project)) === JSON.stringify(before);
+      if (ended) break;
+      kills += 1;
+      const again = await runHere(project, { direction: 'undo' });
+      assert.equal(again.exit, 0, `killed before step ${killAt}: ${again.message} ${JSON.stringify(again.report)}`);
+      assert.deepEqual(await baseOf(project), before, `killed before step ${killAt}`);
+      if (again.report?.notices.some((notice) => notice.includes('cut short'))) finished += 1;
+      assert.equal((await runHere(project, { direction: 'sync' })).exit, 0);
+    }
+    assert.ok(finished > 0, 'some were finished by recovery');
+    survived(t, { cases: kills });
+  });
+
   it('that is killed holds its items all the same once it is finished', async (t) => {
     let kills = 0;
     for (const engine of full ? (['sqlite', 'innodb'] as const) : (['sqlite'] as const)) {
