@@ -11,6 +11,8 @@ const CONNECT_TIMEOUT = 10_000;
 const LOCK_WAIT = 5;
 /** How long COMMIT may go without an answer, in milliseconds, until its outcome counts as unknown. */
 const COMMIT_TIMEOUT = 60_000;
+/** How long a server may take to say that an idle connection is still one, in milliseconds: a network that went away tells nobody. */
+const PING_TIMEOUT = 3_000;
 
 /**
  * Strict, so that nothing is stored other than it was sent. Without NO_ZERO_DATE, and with 0 as a value of
@@ -157,9 +159,10 @@ function createLink(connection: Connection, target: MysqlTarget, lost: () => boo
     async alive() {
       if (!open || lost()) return false;
       try {
-        await connection.ping();
+        await within(PING_TIMEOUT, connection.ping());
         return true;
       } catch {
+        destroy();
         return false;
       }
     },
