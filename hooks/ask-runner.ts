@@ -50,7 +50,9 @@ function busyLine(hook: string): string {
 
 /** A closed gate opens by itself; a database that is away may need somebody. */
 function waitingLines(why: Deferral): string[] {
-  return why.kind === 'database' ? [`Not done yet: ${why.message}; the runner keeps trying`] : [];
+  if (why.kind === 'database') return [`Not done yet: ${why.message}; the runner keeps trying`];
+  const pause = why.reasons.find(({ kind }) => kind === 'pause' || kind === 'lease');
+  return pause ? [`Paused by ${pause.who} (${pause.why}); what git changed follows when that ends`] : [];
 }
 
 async function ownVersion(): Promise<string> {

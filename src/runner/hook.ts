@@ -32,10 +32,15 @@ export interface HookResult {
 /** In milliseconds: git waits meanwhile. */
 const LOCK_TIMEOUT = 2_000;
 
-/** What a hook asks for, or why there is nothing to ask. Reads git only. */
+/**
+ * What a hook asks for, or why there is nothing to ask. Reads git only.
+ *
+ * @param isLeased whether a process holds a pause; that keeps post-hooks from getting here, but not a commit
+ */
 export async function hookRequest(
   context: Pick<Context, 'repository' | 'config' | 'state'>,
   call: HookCall,
+  isLeased = false,
 ): Promise<Request | HookResult> {
   if (!(hookNames as readonly string[]).includes(call.hook))
     throw new SyncError('USAGE', `There is no hook "${call.hook}"`, { hint: 'sync-run hooks status lists them' });
@@ -50,7 +55,7 @@ export async function hookRequest(
     indexFile: call.indexFile,
   };
   const paused = await readPause(state.folder);
-  if (call.hook === 'pre-commit') return { ...request, ...(await stagedRequest(context, call)), dryRun: paused !== null };
+  if (call.hook === 'pre-commit') return { ...request, ...(await stagedRequest(context, call)), dryRun: paused !== null || isLeased };
   // In the middle of a rebase git tells of each commit it amends; what comes of the rebase is told at its end.
   const isMidway = call.hook === 'post-rewrite' && call.args[0] === 'amend';
   const ignores = isMidway ? [] : passOf({ source: 'hook', hook: call.hook }).ignores;
@@ -86,7 +91,7 @@ export function hookResult(report: Report, call: HookCall, config: Context['conf
   const written = rows.written + rows.inserted + rows.deleted + rows.renamed;
   const lines: string[] = [];
   // Only a pause makes a commit check without writing.
-  if (report.dryRun) lines.push('Paused: the files of this commit are checked, not imported; `npx sync-run resume` ends the pause');
+  if (report.dryRun) lines.push('Paused: the files of this commit are checked, not imported; `npx sync-run status` says by whom');
   else if (written > 0) lines.push(`Brought ${count(written, 'change')} to the database (${summary(rows)})`);
   lines.push(...listed(conflicts, ({ path, file, row }) => `Conflict: "${path}" (file ${word(file)}, row ${word(row)})`));
   const named = skipped.filter((skip) => needsPerson(skip) || skip.code === 'PARTLY_STAGED' || skip.code === 'HELD');

@@ -206,8 +206,9 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
   }
 }
 
-async function applyHook({ events }: Parts, context: Context, call: HookCall): Promise<HookResult> {
-  const request = await hookRequest(context, call);
+async function applyHook({ events, gate }: Parts, context: Context, call: HookCall): Promise<HookResult> {
+  const isLeased = gate.reasons().some(({ kind }) => kind === 'lease');
+  const request = await hookRequest(context, call, isLeased);
   if ('exit' in request) return request;
   const report = tellConflicts(events, await run(context, request));
   return { ...hookResult(report, call, context.config), report };

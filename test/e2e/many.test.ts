@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
@@ -202,10 +202,52 @@ it('in the background it logs, answers and ends', async (t) => {
     await until('the log has it', async () => /applied 1 change .*\(batch [0-9a-f]{8}\)/.test(await readFile(log, 'utf8').catch(() => '')));
     const status = JSON.parse((await site.cli(['status', '--json'])).stdout) as { runner: { pid: number; command: string } };
     assert.deepEqual([status.runner.pid, status.runner.command], [pid, 'watch']);
+    const second = await site.cli(['watch', '--detach', '--json']);
+    const { error } = JSON.parse(second.stdout) as { error: { code: string; message: string } };
+    assert.deepEqual([second.code, error.code], [6, 'LOCKED'], 'it fails as one in the foreground does');
+    assert.match(error.message, new RegExp(`process ${pid}`));
   } finally {
     process.kill(pid, 'SIGTERM');
     await until('it has left', () => !existsSync(socketOf(site)));
   }
+});
+
+it('one that is stopped is named by status, which compares the sides all the same', async (t) => {
+  const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+  const runner = await watch(t, site);
+  runner.child.kill('SIGSTOP');
+  try {
+    const { code, stdout } = await site.cli(['status']);
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`A runner, process ${runner.child.pid}, does not answer`));
+    const { stdout: json } = await site.cli(['status', '--json']);
+    assert.deepEqual((JSON.parse(json) as { runner: unknown }).runner, null);
+  } finally {
+    runner.child.kill('SIGCONT');
+  }
+});
+
+it('a hold outlives the runner it asked, and a commit meanwhile is checked only', async (t) => {
+  const site = await createSite(t, { pages });
+  const runner = await watch(t, site);
+  const go = site.repo.beside('go');
+  const hold = start(t, site, ['hold', '--', 'sh', '-c', `while [ ! -e '${go}' ]; do sleep 0.05; done`]);
+  const isHeld = async () => {
+    const { stdout } = await site.cli(['status', '--json']);
+    const status = JSON.parse(stdout) as { runner: { pid: number; gate: { closed: { kind: string }[] } } | null };
+    return status.runner?.gate.closed.some(({ kind }) => kind === 'lease') ? status.runner.pid : null;
+  };
+  await until('it is held', async () => (await isHeld()) === runner.child.pid);
+  await kill(runner, 'SIGTERM');
+  await until('it is held by itself', async () => (await isHeld()) === hold.child.pid);
+  assert.match(hold.said(), /the pause is taken anew/);
+  await site.write(at('home'), 'committed\n');
+  const said = await site.repo.git('commit', '--all', '--message', 'Held');
+  assert.equal((await site.rows())['home'], 'home\n', said);
+  await writeFile(go, '');
+  assert.equal(await hold.ended, 0, hold.said());
+  assert.equal((await site.cli(['sync'])).code, 0);
+  assert.equal((await site.rows())['home'], 'committed\n');
 });
 
 it('a pause lasts over runners, twice is once, and what waited follows', async (t) => {

@@ -164,10 +164,15 @@ test('a stub that tells nothing of what is staged, or a git that fails, leaves t
 test('what the runner has to put off keeps nobody waiting', async () => {
   for (const [why, line] of [
     ["{ kind: 'gate', reasons: [] }", ''],
+    ["{ kind: 'gate', reasons: [{ kind: 'git', who: 'git', why: 'index.lock' }] }", ''],
+    [
+      "{ kind: 'gate', reasons: [{ kind: 'pause', who: 'me', why: 'lunch' }] }",
+      'sync-run: Paused by me (lunch); what git changed follows when that ends\n',
+    ],
     ["{ kind: 'database', message: 'No connection' }", 'sync-run: Not done yet: No connection; the runner keeps trying\n'],
   ] as const) {
     await runner(`{ submit(manifest, { onDeferred }) { onDeferred(${why}); return new Promise(() => {}); }, close() {} }`);
-    assert.deepEqual(await commit(`${line}\n`), { code: 0, stderr: line });
+    assert.deepEqual(await commit(`${why}\n`), { code: 0, stderr: line });
   }
 });
 

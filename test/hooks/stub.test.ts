@@ -41,7 +41,7 @@ test('a commit that touches no mapped path costs one git call and no runtime', a
 
 test('the stub asks git for what is staged as sync-run itself does', async () => {
   const stub = await readFile(new URL('../../hooks/stub.sh', import.meta.url), 'utf8');
-  assert.ok(stub.includes(`ask ${statusArgs.join(' ')} -- "$root" | start`));
+  assert.ok(stub.includes(`ask ${statusArgs.join(' ')} -- "$root" | (start`));
 });
 
 const mapped: [string, () => Promise<unknown>, string[]][] = [

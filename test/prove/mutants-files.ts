@@ -73,17 +73,6 @@ export const mutantsOfFiles: readonly Mutant[] = [
     red: /did everything|all is old or all is new|WRONG_TARGET/,
   },
   {
-    name: 'files are staged before the intent',
-    promise: 'G2',
-    file: 'src/runner/batch.ts',
-    find: "  await begin(context, batch, texts);\n  const changes = batch.operations.flatMap(({ files }) => files);\n  context.progress({ step: 'stage', done: 0, total: changes.length });\n  await orForget(context, batch, () => stage(tree, changes, (key) => texts.get(key) ?? null));\n",
-    replace:
-      '  const changes = batch.operations.flatMap(({ files }) => files);\n  await orForget(context, batch, () => stage(tree, changes, (key) => texts.get(key) ?? null));\n  await begin(context, batch, texts);\n',
-    rig: 'test/prove/power.test.ts',
-    tests: /of the files/,
-    red: /all is old or all is new|folders that a run left empty/,
-  },
-  {
     name: 'what was staged is taken as whole after a crash',
     promise: 'G2',
     file: 'src/tree/put-in-place.ts',

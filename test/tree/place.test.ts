@@ -463,16 +463,20 @@ test('a folder swapped for a link in a race lets nothing out', { skip: process.p
   const folder = tree.at('db/s');
   const away = tree.at('db/away');
   let racing = true;
+  // Something may be staged into the folder while it is removed.
+  const clear = () => rm(folder, { recursive: true, force: true, maxRetries: 100, retryDelay: 1 });
+  const back = () =>
+    rename(away, folder).then(
+      () => true,
+      () => false,
+    );
   const race = (async () => {
     while (racing) {
       await rename(folder, away);
       // Staging may have made the folder anew in that moment.
-      await symlink(tree.at('outside'), folder).catch(() => rm(folder, { recursive: true, force: true }));
-      await rm(folder, { recursive: true, force: true });
-      await rename(away, folder).catch(async () => {
-        await rm(folder, { recursive: true, force: true });
-        await rename(away, folder);
-      });
+      await symlink(tree.at('outside'), folder).catch(clear);
+      await clear();
+      while (!(await back())) await clear();
     }
   })();
   const rounds = full ? 5_000 : 150;
@@ -485,11 +489,11 @@ test('a folder swapped for a link in a race lets nothing out', { skip: process.p
         ['db/s/b', null, 'b'],
         ['outside/none', 'x', null],
       ]);
-      const back = changesOf([
+      const reverse = changesOf([
         ['db/s/a', 'new', 'old'],
         ['db/s/b', 'b', null],
       ]);
-      for (const batch of [{ changes: changes.slice(0, 2), textOf }, back]) {
+      for (const batch of [{ changes: changes.slice(0, 2), textOf }, reverse]) {
         try {
           await stage(tree, batch.changes, batch.textOf);
           await place(tree, batch.changes);

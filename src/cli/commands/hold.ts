@@ -16,7 +16,7 @@ const PATIENCE = 2_000;
 export async function holdCommand({ terminal, args }: Call): Promise<Result> {
   const [program, ...rest] = args;
   if (program === undefined) throw new SyncError('USAGE', 'There is no command to run', { hint: 'npx sync-run hold -- git rebase main' });
-  const release = await takeLease(terminal, `\`${args.join(' ')}\` runs`);
+  const release = await keepLease(terminal, `\`${args.join(' ')}\` runs`);
   try {
     const child = spawn(program, rest, { cwd: terminal.cwd, env: terminal.env, stdio: 'inherit' });
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
@@ -28,13 +28,44 @@ export async function holdCommand({ terminal, args }: Call): Promise<Result> {
   }
 }
 
+interface Lease {
+  /** Resolves when it is over, released or not. */
+  over: Promise<void>;
+  release(): Promise<void>;
+}
+
+/** A lease that is taken anew where the runner that gave it ends. */
+async function keepLease(terminal: Call['terminal'], why: string): Promise<() => Promise<void>> {
+  let isReleased = false;
+  let lease = await takeLease(terminal, why);
+  const keep = async (): Promise<void> => {
+    for (;;) {
+      await lease.over;
+      if (isReleased) return;
+      terminal.err('sync-run: The runner has left; the pause is taken anew\n');
+      lease = await takeLease(terminal, why);
+      if (isReleased) await lease.release();
+    }
+  };
+  const keeping = keep().catch((error: unknown) => {
+    terminal.err(
+      `sync-run: The pause is over although the command still runs: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+  });
+  return async () => {
+    isReleased = true;
+    await lease.release();
+    await keeping;
+  };
+}
+
 /** A lease of the runner; where there is none, this process is the runner for as long as the command runs. */
-async function takeLease(terminal: Call['terminal'], why: string): Promise<() => Promise<void>> {
+async function takeLease(terminal: Call['terminal'], why: string): Promise<Lease> {
   const { statePath } = await openRepository(terminal.cwd, terminal.env);
   const connection = await reachRunner({ stateFolder: statePath, version: await packageVersion(), who: 'sync-run hold' });
   if (connection) {
     await connection.hold(why);
-    return async () => connection.close();
+    return { over: connection.closed, release: async () => connection.close() };
   }
   const runner = await startRunner({
     cwd: terminal.cwd,
@@ -47,10 +78,15 @@ async function takeLease(terminal: Call['terminal'], why: string): Promise<() =>
     rows: null,
   });
   const release = runner.gate.hold({ who: 'sync-run hold', why });
-  return async () => {
-    release();
-    await finishWhatWaited(runner);
-    await runner.close();
+  const over = Promise.withResolvers<void>();
+  return {
+    over: over.promise,
+    async release() {
+      release();
+      await finishWhatWaited(runner);
+      await runner.close();
+      over.resolve();
+    },
   };
 }
 

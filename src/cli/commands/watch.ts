@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, rename, stat } from 'node:fs/promises';
+import { appendFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SyncError } from '../../core/errors.ts';
 import { openRepository } from '../../git/repository.ts';
+import { errorOf } from '../../runner/client.ts';
 import { startRunner } from '../../runner/runner.ts';
 import type { Call, Result } from '../call.ts';
 import { eventLine } from '../render/event.ts';
@@ -16,6 +17,9 @@ export interface WatchOptions {
   /** Where the lines go in place of the terminal. */
   log?: string;
 }
+
+/** Begins the line that says that it watches. */
+const WATCHING = 'Watching;';
 
 /** In bytes: a log that is larger is put aside at the start. */
 const LOG_SIZE = 1024 * 1024;
@@ -45,7 +49,7 @@ export async function watchCommand(call: Call<WatchOptions>): Promise<Result> {
       const line = eventLine(event);
       if (line !== null) write(line);
     });
-    say(`Watching; process ${(await runner.status()).pid}. Ctrl-C ends it after the batch in hand`);
+    say(`${WATCHING} process ${(await runner.status()).pid}. Ctrl-C ends it after the batch in hand`);
     const interrupted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
     const asked = await Promise.race([runner.asked, interrupted.then(() => null)]);
     if (asked !== null) write(`Leaving: ${asked}`);
@@ -58,28 +62,41 @@ export async function watchCommand(call: Call<WatchOptions>): Promise<Result> {
 /** Starts the runner as a process of its own and returns once it watches. */
 async function detach({ terminal, options, say }: Call<WatchOptions>): Promise<Result> {
   const { statePath } = await openRepository(terminal.cwd, terminal.env);
-  await mkdir(statePath, { recursive: true, mode: 0o700 });
   const log = join(statePath, 'watch.log');
   await putAside(log);
   const [program, ...args] = terminal.runtime.command;
   const rows = options.rows === undefined ? [] : ['--rows', String(options.rows / 1000)];
-  const child = spawn(program, [...args, 'watch', '--log', log, ...rows], {
+  const child = spawn(program, [...args, 'watch', '--json', '--log', log, ...rows], {
     cwd: terminal.cwd,
     env: terminal.env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let errors = '';
-  child.stderr.on('data', (data: Buffer) => (errors += String(data)));
-  const ready = once(child.stdout, 'data').then(() => true);
-  const ended = once(child, 'close').then(() => false);
-  if (!(await Promise.race([ready, ended]))) {
-    throw new SyncError('IO', 'The runner did not start', { details: errors.trim().split('\n') });
-  }
+  // With --json, standard output is for the document of a failure.
+  let document = '';
+  let told = '';
+  const { promise: ready, resolve } = Promise.withResolvers<boolean>();
+  child.stdout.on('data', (data: Buffer) => (document += String(data)));
+  child.stderr.on('data', (data: Buffer) => {
+    told += String(data);
+    if (told.includes(WATCHING)) resolve(true);
+  });
+  child.once('close', () => resolve(false));
+  if (!(await ready)) throw failureOf(document, told);
   for (const stream of [child.stdout, child.stderr]) stream.destroy();
   child.unref();
   say(`Watching in the background: process ${child.pid}, log "${log}"`);
   return { exit: 0, document: { command: 'watch', pid: child.pid, log } };
+}
+
+interface Failure {
+  error: { code: string; message: string; hint: string | null; details?: string[] };
+}
+
+function failureOf(document: string, told: string): Error {
+  if (document === '') return new SyncError('IO', 'The runner did not start', { details: told.trim().split('\n') });
+  const { code, message, hint, details = [] } = (JSON.parse(document) as Failure).error;
+  return errorOf({ code, message, details, ...(hint !== null && { hint }) });
 }
 
 async function putAside(log: string): Promise<void> {

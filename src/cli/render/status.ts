@@ -10,16 +10,18 @@ import type { Style } from './style.ts';
 export interface Live {
   paused: Pause | null;
   runner: RunnerStatus | null;
+  /** The process of a runner that does not answer. */
+  silent: number | 'unknown' | null;
 }
 
 /** The document of `status`, in the keys of the design and their order. */
-export function statusDocument(status: Status, { paused, runner }: Live): unknown {
+export function statusDocument(status: Status, { paused, runner }: Omit<Live, 'silent'>): unknown {
   const { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, git, lastRun } = status;
   return { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, paused, runner, git, lastRun };
 }
 
 /** Where both sides stand, for people. */
-export function renderStatus(status: Status, { paused, runner }: Live, style: Style): string {
+export function renderStatus(status: Status, { paused, runner, silent }: Live, style: Style): string {
   const { target, items, inSync, files, rows, conflicts, missing, skipped, held, pending, git } = status;
   const lines = [
     `${style.strong(printable(target))}: ${inSync === items ? style.good(`all ${counted(items, 'item')} in sync`) : `${inSync} of ${counted(items, 'item')} in sync`}`,
@@ -29,6 +31,8 @@ export function renderStatus(status: Status, { paused, runner }: Live, style: St
     lines.push(style.warning(`${what}; the next run finishes it or takes it back: npx sync-run sync`));
   }
   if (runner) lines.push(...renderRunner(runner, style));
+  if (silent !== null)
+    lines.push(style.warning(`A runner, process ${silent}, does not answer: it is stopped or hangs; if so, end that process`));
   if (paused) lines.push(style.warning(`Paused by ${printable(paused.who)}: ${printable(paused.why)}`));
   if (git) lines.push(style.warning(`git is in the middle of something: ${git}`));
   lines.push(...renderAhead(files, 'Files ahead of their rows', 'npx sync-run import', style));
