@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { SyncError } from '../core/errors.ts';
 import { operations, type Busy } from './busy.ts';
 import type { Repository } from './repository.ts';
@@ -23,7 +23,7 @@ export async function waitForLocks(
   const deadline = performance.now() + timeoutMs;
   let wake = () => {};
   const look = () => wake();
-  const watcher = watch(repo.gitDir, look).on('error', look);
+  const watcher = watched(repo.gitDir, look);
   const interval = setInterval(look, LOOK_AGAIN);
   const timeout = setTimeout(look, timeoutMs);
   signal?.addEventListener('abort', look);
@@ -41,7 +41,16 @@ export async function waitForLocks(
     signal?.removeEventListener('abort', look);
     clearTimeout(timeout);
     clearInterval(interval);
-    watcher.close();
+    watcher?.close();
+  }
+}
+
+/** Null where the system has no watches left: then the look every so often has to do. */
+function watched(folder: string, look: () => void): FSWatcher | null {
+  try {
+    return watch(folder, look).on('error', look);
+  } catch {
+    return null;
   }
 }
 

@@ -132,42 +132,41 @@ async function assemble(
   const address = await socketAddress(gitDir, options.surroundings);
   const server = await startServer({ lock, stateFolder, address, version, handlers });
   const stopRows = options.rows === null ? () => {} : lookForRows(clock, options.rows, queue);
-  if (options.live) {
-    const { config } = await warm.take();
-    live = await startLive({
-      folder: tree.top,
-      root: join(tree.top, config.root),
-      gitDir,
-      stateFolder,
-      ignored: (name) => isEditorFile(name) || name.startsWith(OWN_PREFIX),
-      clock,
-      gate,
-      queue,
-      events,
-      ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
-      ...(options.every === undefined ? {} : { every: options.every }),
+  const close = async (): Promise<void> => {
+    stopRows();
+    await live?.close();
+    // Once the socket is gone, and before whoever asked is told: then the next one can take the lock at once.
+    await server.close(async () => {
+      await queue.close();
+      await warm.close();
+      await lock.release();
     });
-  }
-  return {
-    address,
-    events,
-    gate,
-    queue,
-    asked,
-    status,
-    async close() {
-      stopRows();
-      await live?.close();
-      // Once the socket is gone, and before whoever asked is told: then the next one can take the lock at once.
-      await server.close(async () => {
-        await queue.close();
-        await warm.close();
-        await lock.release();
-      });
-      gate.close();
-      metrics.close();
-    },
+    gate.close();
+    metrics.close();
   };
+  try {
+    if (options.live) {
+      const { config } = await warm.take();
+      live = await startLive({
+        folder: tree.top,
+        root: join(tree.top, config.root),
+        gitDir,
+        stateFolder,
+        ignored: (name) => isEditorFile(name) || name.startsWith(OWN_PREFIX),
+        clock,
+        gate,
+        queue,
+        events,
+        ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
+        ...(options.every === undefined ? {} : { every: options.every }),
+      });
+    }
+  } catch (error) {
+    // It listens already, and must not go on without its lock.
+    await close();
+    throw error;
+  }
+  return { address, events, gate, queue, asked, status, close };
 }
 
 interface Parts {
