@@ -265,8 +265,7 @@ function connection(
   };
 }
 
-/** The error that another process told of. */
-export function errorOf({ code, message, hint, details }: ErrorMessage): Error {
+function errorOf({ code, message, hint, details }: ErrorMessage): Error {
   const known: ErrorCode = Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INTERNAL';
   return new SyncError(known, message, { details, ...(hint === undefined ? {} : { hint }) });
 }

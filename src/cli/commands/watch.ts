@@ -4,10 +4,10 @@ import { appendFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SyncError } from '../../core/errors.ts';
 import { openRepository } from '../../git/repository.ts';
-import { errorOf } from '../../runner/client.ts';
 import { startRunner } from '../../runner/runner.ts';
 import type { Call, Result } from '../call.ts';
 import { eventLine } from '../render/event.ts';
+import { parseFailure } from '../render/failure.ts';
 import { surroundingsOf } from '../surroundings.ts';
 
 export interface WatchOptions {
@@ -82,21 +82,14 @@ async function detach({ terminal, options, say }: Call<WatchOptions>): Promise<R
     if (told.includes(WATCHING)) resolve(true);
   });
   child.once('close', () => resolve(false));
-  if (!(await ready)) throw failureOf(document, told);
+  if (!(await ready)) {
+    if (document !== '') throw parseFailure(document);
+    throw new SyncError('IO', 'The runner did not start', { details: told.trim().split('\n') });
+  }
   for (const stream of [child.stdout, child.stderr]) stream.destroy();
   child.unref();
   say(`Watching in the background: process ${child.pid}, log "${log}"`);
   return { exit: 0, document: { command: 'watch', pid: child.pid, log } };
-}
-
-interface Failure {
-  error: { code: string; message: string; hint: string | null; details?: string[] };
-}
-
-function failureOf(document: string, told: string): Error {
-  if (document === '') return new SyncError('IO', 'The runner did not start', { details: told.trim().split('\n') });
-  const { code, message, hint, details = [] } = (JSON.parse(document) as Failure).error;
-  return errorOf({ code, message, details, ...(hint !== null && { hint }) });
 }
 
 async function putAside(log: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { SyncError } from '../../core/errors.ts';
+import { type ErrorCode, SyncError } from '../../core/errors.ts';
 import { printable } from './printable.ts';
 
 /** A defect: it keeps its stack, since only that helps whoever has to find it. */
@@ -24,6 +24,13 @@ export function renderFailure(error: SyncError, paint: (text: string) => string)
 export function failureDocument(error: SyncError): unknown {
   const { code, message, hint = null, details } = error;
   return { error: { code, message, hint, ...(details.length > 0 && { details }) } };
+}
+
+/** What such a document says, as the process that printed it threw it. */
+export function parseFailure(document: string): SyncError {
+  const { error } = JSON.parse(document) as { error: { code: ErrorCode; message: string; hint: string | null; details?: string[] } };
+  const { code, message, hint, details = [] } = error;
+  return new SyncError(code, message, { details, ...(hint !== null && { hint }) });
 }
 
 function indent(text: string): string {
