@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { applyHooks } from '../src/git/hooks-apply.ts';
 import { planHooks } from '../src/git/hooks-plan.ts';
 import { openRepository } from '../src/git/repository.ts';
-import { statusArgs } from '../src/git/status.ts';
+import { trackedArgs } from '../src/git/status.ts';
 import { connectRunner } from '../src/runner/client.ts';
 import type { RunnerStatus } from '../src/runner/runner.ts';
 import { percentiles, withSite } from '../test/helpers/bench-site.ts';
@@ -103,7 +103,7 @@ try {
         await git('add', 'db');
         await idle();
         // As the stub starts it, which asks git meanwhile.
-        const told = { ...at, env: { ...env, SYNC_RUN_STATUS_OF: 'db' }, input: await git(...statusArgs, '--', 'db') };
+        const told = { ...at, env: { ...env, SYNC_RUN_STATUS_OF: 'db' }, input: await git(...trackedArgs, '--', 'db') };
         figures.measure('the entry, pre-commit of one file, with a runner', process.execPath, [entry, gitDir, 'pre-commit'], told);
         figures.measure('a commit of one mapped file', 'git', commit(), at);
         await writeFile(join(repo, 'README'), `round ${n}\n`);

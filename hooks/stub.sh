@@ -83,7 +83,7 @@ start() {
 if [ "$hook" = pre-commit ] && [ -n "$root" ]; then
   # What is staged, as src/git/status.ts asks for it: git finds out while the runtime starts.
   export SYNC_RUN_STATUS_OF="$root"
-  ask status --porcelain=v2 --branch --no-ahead-behind -z --find-renames --untracked-files=all --ignore-submodules=all -- "$root" | (start "$@")
+  ask status --porcelain=v2 --branch --no-ahead-behind -z --find-renames --ignore-submodules=all --untracked-files=no -- "$root" | (start "$@")
 else
   (start "$@")
 fi

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SyncError } from '../core/errors.ts';
+import { isMissing } from './is-missing.ts';
 import type { Repository } from './repository.ts';
 
 export type Operation = 'index.lock' | 'HEAD.lock' | 'rebase' | 'am' | 'merge' | 'cherry-pick' | 'revert' | 'sequencer' | 'bisect';
@@ -51,8 +52,7 @@ async function exists(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    if (isMissing(cause)) return false;
     throw new SyncError('IO', `Looking for "${path}" failed: ${(cause as Error).message}`, { cause });
   }
 }

@@ -3,7 +3,8 @@ import { basename, dirname, join, sep } from 'node:path';
 import { hasBlock, isDamaged, withBlock, type BlockPosition } from './hooks-block.ts';
 import { hasJob, lefthookFiles, lefthookJob, withJob } from './hooks-lefthook.ts';
 import type { HookName, HookPlace, HookWay } from './hooks-names.ts';
-import { isMissing, readOrNull } from './hooks-stub.ts';
+import { readOrNull } from './hooks-stub.ts';
+import { isMissing } from './is-missing.ts';
 import type { Repository } from './repository.ts';
 
 export type HookRepository = Pick<Repository, 'top' | 'gitDir' | 'commonDir' | 'hooksDir' | 'env'>;

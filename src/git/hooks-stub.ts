@@ -2,6 +2,7 @@ import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SyncError } from '../core/errors.ts';
+import { isMissing } from './is-missing.ts';
 import type { Repository } from './repository.ts';
 
 /** What the stub finds in its file `paths`. */
@@ -59,11 +60,6 @@ export async function readOrNull(path: string): Promise<Buffer | null> {
     if (isMissing(error)) return null;
     throw error;
   }
-}
-
-export function isMissing(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 async function allows(path: string, mode: number): Promise<boolean> {

@@ -1,7 +1,9 @@
-import { resolve } from 'node:path';
+import { lstat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { ManifestEntry } from '../core/manifest.ts';
+import { isMissing } from './is-missing.ts';
 import type { Repository } from './repository.ts';
-import { parseStatus, status, type StatusEntry } from './status.ts';
+import { parseStatus, type StatusEntry, trackedStatus } from './status.ts';
 
 export interface StagedOptions {
   /** `GIT_INDEX_FILE` as the hook got it, absolute or from the top; without it the repository's own index. */
@@ -10,7 +12,7 @@ export interface StagedOptions {
   known?: KnownStatus | null;
 }
 
-/** The output of `git status` as `statusArgs` ask for it, narrowed to a folder from the top of the tree. */
+/** The output of `git status` as `trackedArgs` ask for it, narrowed to a folder from the top of the tree. */
 export interface KnownStatus {
   root: string;
   output: string;
@@ -27,11 +29,21 @@ export interface Staged {
 /** What the index that is about to be committed changes below `root`, by one look. */
 export async function readStaged(repo: Repository, root: string, options: StagedOptions = {}): Promise<Staged> {
   const { known } = options;
-  const all = known?.root === root ? parseStatus(known.output) : await status(repo, root, index(repo, options));
-  const untracked = new Set(all.filter((entry) => entry.index === '?').map((entry) => entry.path));
+  const all = known?.root === root ? parseStatus(known.output) : await trackedStatus(repo, root, index(repo, options));
   const staged = all.filter((entry) => entry.index !== '?' && entry.index !== '.');
-  const partly = staged.filter(({ path, index: change, worktree }) => worktree !== '.' || (change === 'D' && untracked.has(path)));
-  return { entries: staged.map(entryOf), partly: new Set(partly.map((entry) => entry.path)) };
+  const partly = await Promise.all(
+    staged.map(async ({ path, index: change, worktree }) => worktree !== '.' || (change === 'D' && (await isThere(join(repo.top, path))))),
+  );
+  return { entries: staged.map(entryOf), partly: new Set(staged.filter((_, n) => partly[n]).map(({ path }) => path)) };
+}
+
+/** A file that is kept while its deletion is staged. One that cannot be looked at counts as kept. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return !(await lstat(path)).isDirectory();
+  } catch (error) {
+    return !isMissing(error);
+  }
 }
 
 function entryOf({ path, index: change, from }: StatusEntry): ManifestEntry {

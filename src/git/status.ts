@@ -11,34 +11,23 @@ export interface StatusEntry {
   from: string | null;
 }
 
-/** How git is asked; the stub of the hooks does the same (hooks/stub.sh). */
-export const statusArgs = [
-  'status',
-  '--porcelain=v2',
-  '--branch',
-  '--no-ahead-behind',
-  '-z',
-  '--find-renames',
-  '--untracked-files=all',
-  '--ignore-submodules=all',
-] as const;
+const asked = ['status', '--porcelain=v2', '--branch', '--no-ahead-behind', '-z', '--find-renames', '--ignore-submodules=all'] as const;
+
+/** How git is asked for what is tracked; the stub of the hooks does the same (hooks/stub.sh). */
+export const trackedArgs = [...asked, '--untracked-files=no'] as const;
 
 /**
- * What is staged, unstaged and untracked below `root`.
+ * What is staged and unstaged below `root`.
  *
  * @param options.indexFile the index to compare with, absolute, in place of the repository's own
  */
-export async function status(repo: Repository, root: string, options: { indexFile?: string } = {}): Promise<StatusEntry[]> {
-  return (await statusAndHead(repo, root, options)).entries;
+export async function trackedStatus(repo: Repository, root: string, options: { indexFile?: string } = {}): Promise<StatusEntry[]> {
+  return parseStatus((await read(repo, [...trackedArgs, ...within(root)], options)).stdout);
 }
 
-/** The same with the commit they are compared with, in one look; null on an unborn branch. */
-export async function statusAndHead(
-  repo: Repository,
-  root: string,
-  options: { indexFile?: string } = {},
-): Promise<{ head: string | null; entries: StatusEntry[] }> {
-  const { stdout } = await read(repo, [...statusArgs, ...within(root)], options);
+/** What is staged, unstaged and untracked, with the commit they are compared with, in one look; null on an unborn branch. */
+export async function statusAndHead(repo: Repository, root: string): Promise<{ head: string | null; entries: StatusEntry[] }> {
+  const { stdout } = await read(repo, [...asked, '--untracked-files=all', ...within(root)]);
   const [, commit] = /^(?:# [^\0]*\0)*?# branch\.oid ([0-9a-f]+)\0/.exec(stdout) ?? [];
   return { head: commit ?? null, entries: parseStatus(stdout) };
 }

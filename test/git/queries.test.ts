@@ -5,7 +5,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { fingerprint } from '../../src/git/fingerprint.ts';
 import { commitExists, head, headPaths, trackedPaths } from '../../src/git/queries.ts';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
-import { isUnmerged, status } from '../../src/git/status.ts';
+import { isUnmerged, trackedStatus } from '../../src/git/status.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
 let scratch: ScratchRepository;
@@ -21,7 +21,7 @@ const odd = ['db/ leading space.html', 'db/"quoted".html', 'db/new\nline.html', 
 test('an unborn branch has no head, no tracked paths and no conflicts', async () => {
   assert.equal(await head(repo), null);
   assert.equal((await trackedPaths(repo, 'db')).size, 0);
-  assert.deepEqual(await status(repo, 'db'), []);
+  assert.deepEqual(await trackedStatus(repo, 'db'), []);
   assert.match(await fingerprint(repo), / none none$/, 'neither log nor index');
 });
 
@@ -106,5 +106,5 @@ test('the fingerprint moves with HEAD and with the index, and stays when only fi
 });
 
 async function unmerged(root: string): Promise<string[]> {
-  return (await status(repo, root)).filter(isUnmerged).map(({ path }) => path);
+  return (await trackedStatus(repo, root)).filter(isUnmerged).map(({ path }) => path);
 }

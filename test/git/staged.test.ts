@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
 import { readStaged } from '../../src/git/staged.ts';
-import { statusArgs } from '../../src/git/status.ts';
+import { trackedArgs } from '../../src/git/status.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
 let scratch: ScratchRepository;
@@ -49,6 +49,25 @@ test('partly staged: changed again, deleted since, or kept as a file while its d
   assert.deepEqual([...(await readStaged(repo, 'db')).partly].toSorted(), ['db/a.html', 'db/b.html', 'db/new.html']);
 });
 
+test('a file that a folder took the place of is deleted', async () => {
+  await scratch.git('rm', '--quiet', 'db/b.html');
+  await scratch.write('db/b.html/inside.html', 'inside\n');
+  await scratch.git('add', '--all');
+  assert.deepEqual(await readStaged(repo, 'db'), {
+    entries: [
+      { path: 'db/b.html', change: 'deleted' },
+      { path: 'db/b.html/inside.html', change: 'added' },
+    ],
+    partly: new Set(),
+  });
+});
+
+test('a deletion is partly staged where the file is kept, also where git ignores it', async () => {
+  await scratch.write('.gitignore', 'b.html\n');
+  await scratch.git('rm', '--quiet', '--cached', 'db/b.html');
+  assert.deepEqual([...(await readStaged(repo, 'db')).partly], ['db/b.html']);
+});
+
 /** What a pre-commit hook sees as GIT_INDEX_FILE, recorded with a copy of that index. */
 async function indexDuring(...commit: string[]): Promise<string> {
   const hook = '#!/bin/sh\nprintf %s "$GIT_INDEX_FILE" >.git/name\ncp "$GIT_INDEX_FILE" .git/copy\n';
@@ -88,7 +107,7 @@ test('the index of "commit -a" is the lock file', async () => {
 
 test('what git told already is taken for it, if it is of the same folder', async () => {
   await scratch.git('mv', 'db/a.html', 'db/z.html');
-  const known = { root: 'db', output: await scratch.git(...statusArgs, '--', 'db') };
+  const known = { root: 'db', output: await scratch.git(...trackedArgs, '--', 'db') };
   await scratch.write('db/b.html', 'staged later\n');
   await scratch.git('add', '--all');
   const moved = { path: 'db/z.html', change: 'renamed', from: 'db/a.html' };

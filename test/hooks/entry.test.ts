@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { statusArgs } from '../../src/git/status.ts';
+import { trackedArgs } from '../../src/git/status.ts';
 import { install, outcome } from '../helpers/hooked.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
@@ -129,7 +129,7 @@ test('a runner gets the hook, and its answer is what git and the user see', asyn
   await command('throw new Error("The command ran as well");');
   assert.deepEqual(await commit('b\n'), { code: 1, stderr: 'sync-run: One\nsync-run: Two\n' });
   const gitDir = join(scratch.path, '.git');
-  const status = { root: 'db', output: await scratch.git(...statusArgs, '--', 'db') };
+  const status = { root: 'db', output: await scratch.git(...trackedArgs, '--', 'db') };
   assert.ok(status.output.endsWith(' db/a.html\0'), status.output);
   const sent = JSON.parse(await readFile(scratch.beside('note.json'), 'utf8')) as { manifest: { id: string } };
   assert.deepEqual(sent, {

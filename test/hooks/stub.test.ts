@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { tellStub } from '../../src/git/hooks-facts.ts';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
-import { statusArgs } from '../../src/git/status.ts';
+import { trackedArgs } from '../../src/git/status.ts';
 import { install, notingRuntime, outcome, type NotingRuntime } from '../helpers/hooked.ts';
 import { createRepository, type ScratchRepository } from '../helpers/repository.ts';
 
@@ -41,7 +41,7 @@ test('a commit that touches no mapped path costs one git call and no runtime', a
 
 test('the stub asks git for what is staged as sync-run itself does', async () => {
   const stub = await readFile(new URL('../../hooks/stub.sh', import.meta.url), 'utf8');
-  assert.ok(stub.includes(`ask ${statusArgs.join(' ')} -- "$root" | (start`));
+  assert.ok(stub.includes(`ask ${trackedArgs.join(' ')} -- "$root" | (start`));
 });
 
 const mapped: [string, () => Promise<unknown>, string[]][] = [
