@@ -2,17 +2,17 @@ import type { Literal, Mapping } from './model.ts';
 import type { Part, Pattern } from './pattern.ts';
 
 /**
- * Pairs of mappings that could claim the same text or the same file, in words.
- * Two mappings overlap on the row side if they have the same text column and no constant of `where` keeps them apart,
- * and on the file side if some path fits both patterns.
+ * Pairs of mappings that could claim the same row or the same file, in words.
+ * Two mappings overlap on the row side if no constant of `where` keeps them apart, whatever their text columns: who deletes or renames the
+ * one file would do so to the row of the other. They overlap on the file side if some path fits both patterns.
  */
-export function findOverlaps(mappings: readonly Pick<Mapping, 'name' | 'table' | 'content' | 'where' | 'pattern'>[]): string[] {
+export function findOverlaps(mappings: readonly Pick<Mapping, 'name' | 'table' | 'where' | 'pattern'>[]): string[] {
   const problems: string[] = [];
   for (const [index, a] of mappings.entries()) {
     for (const b of mappings.slice(index + 1)) {
-      if (a.table === b.table && a.content === b.content && !disjoint(a.where, b.where)) {
+      if (a.table === b.table && !disjoint(a.where, b.where)) {
         problems.push(
-          `The mappings "${a.name}" and "${b.name}" can select the same row of "${a.table}"; give one column different values in "where" of both`,
+          `The mappings "${a.name}" and "${b.name}" can select the same row of "${a.table}", and a row can only be one file; give one column different values in "where" of both`,
         );
       }
       const path = commonPath(a.pattern, b.pattern);

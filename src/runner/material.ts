@@ -1,10 +1,11 @@
 import type { CheckedMapping } from '../config/check.ts';
 import { digest, type Digest } from '../core/digest.ts';
-import type { Refusal } from '../core/match.ts';
+import { keyId, type Refusal } from '../core/match.ts';
 import type { Key, RowImage, Stamp } from '../core/model.ts';
 import { canonical } from '../core/newlines.ts';
 import type { Decision } from '../core/plan.ts';
 import { mybbVersion } from '../presets/mybb-version.ts';
+import type { Tombstone } from '../state/state.ts';
 import type { LockedRow, Session } from '../store/store.ts';
 import { readBytes } from '../tree/read.ts';
 import type { Context } from './context.ts';
@@ -34,7 +35,7 @@ export async function gather(
     texts,
     rows: await readRows(context, session, acting, texts),
     stamps: await readStamps(context, session, acting),
-    tombstones: acting.some((decision) => decision.row?.kind === 'insert') ? await context.state.tombstones() : [],
+    tombstones: await readTombstones(context, acting, texts),
     merged: new Map(
       acting.flatMap((decision) => {
         const text = mergedText(decision, request);
@@ -99,6 +100,20 @@ async function readRows(
     if (seenBy.size > 0) throw new Unstable(`${seenBy.size} rows of "${shape.table}" changed while the batch was planned`);
   }
   return found;
+}
+
+/** Rows that were deleted and come back. How their newlines were, only their texts say. */
+async function readTombstones(context: Context, decisions: readonly Decision[], texts: Map<Digest, Uint8Array>): Promise<Tombstone[]> {
+  const coming = new Set(decisions.filter(({ row }) => row?.kind === 'insert').map(({ item }) => itemId(item)));
+  if (coming.size === 0) return [];
+  const mappings = new Map(context.mappings.map(({ mapping }) => [mapping.name, mapping]));
+  const tombstones = (await context.state.tombstones()).filter(({ mapping: name, key }) => {
+    const mapping = mappings.get(name);
+    return mapping && coming.has(`${name} ${keyId(mapping, key)}`);
+  });
+  const lf = tombstones.filter(({ mapping }) => mappings.get(mapping)?.newlines === 'lf');
+  for (const [key, bytes] of await context.state.blobs(lf.map(({ text }) => text))) texts.set(key, bytes);
+  return tombstones;
 }
 
 async function readStamps(context: Context, session: Session, decisions: readonly Decision[]): Promise<Material['stamps']> {

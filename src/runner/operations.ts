@@ -5,6 +5,7 @@ import { keyId } from '../core/match.ts';
 import type { BaseEntry, Key, Mapping, PrimaryKey, RowImage } from '../core/model.ts';
 import { canonical, toRowNewlines } from '../core/newlines.ts';
 import type { Decision } from '../core/plan.ts';
+import type { Table } from '../core/table.ts';
 import type { Tombstone } from '../state/state.ts';
 import type { LockedRow } from '../store/store.ts';
 
@@ -80,10 +81,11 @@ export function toOperation(decision: Decision, { mapping, table }: CheckedMappi
     row.set = { ...row.set, ...stamps.touch };
   } else if (decision.row?.kind === 'insert' && item.file) {
     row = rowChange('insert', table.name, mapping.content, null, key, null);
-    rowAfter = keep(canonical(take(item.file.seen.digest), mapping.newlines));
-    row.textAfter = rowAfter;
     const buried = material.tombstones.find((tomb) => isSame(tomb, mapping, table.name, key));
-    row.set = insertImage(mapping, key, rowAfter, stamps, buried);
+    const bytes = canonical(take(item.file.seen.digest), mapping.newlines);
+    rowAfter = keep(mapping.newlines === 'lf' ? toRowNewlines(bytes, texts.get(buried?.text ?? '') ?? null) : bytes);
+    row.textAfter = rowAfter;
+    row.set = insertImage(mapping, key, rowAfter, stamps, buried && { ...buried, image: writable(table, buried.image) });
     row.pk = buried ? primaryKeyOf(table.primaryKey, row.set) : null;
   }
 
@@ -216,6 +218,12 @@ function insertImage(
   const constants: RowImage = {};
   for (const [column, value] of Object.entries(where)) constants[column] = value === null ? null : { s: literal(value) };
   return { ...(buried?.image ?? stamps.insert), ...constants, ...keyImage(key), ...(buried?.text === text ? {} : stamps.touch) };
+}
+
+/** Those of the values that the table still has a column for, one that can be written. */
+export function writable({ columns }: Pick<Table, 'columns'>, image: RowImage): RowImage {
+  const known = new Set(columns.filter(({ generated }) => !generated).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(image).filter(([name]) => known.has(name)));
 }
 
 /** Null where the image lacks a part of the key, which the database then makes up. */

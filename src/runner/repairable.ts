@@ -3,7 +3,7 @@ import type { Refusal } from '../core/match.ts';
 import { RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { inKeyOrder } from './row-order.ts';
-import { differs, movesPrimaryKey, type Pending, pendingRows, textOf, type Texts, writeRow } from './rows.ts';
+import { differs, isImage, movesPrimaryKey, type Pending, pendingRows, textOf, type Texts, writeRow } from './rows.ts';
 import { Unstable } from './unstable.ts';
 
 /** How one row of a table without transactions ended. */
@@ -43,7 +43,8 @@ async function writeOne(session: Session, pending: Pending, texts: Texts): Promi
     return { kind: 'done' };
   }
   if (!found && change.kind === 'delete') return { kind: 'done' };
-  const untouched = change.kind === 'insert' ? !found : found?.inScope && found.digest === change.textBefore;
+  const isAsRead = found?.inScope && found.digest === change.textBefore && (change.kind !== 'delete' || isImage(change, found));
+  const untouched = change.kind === 'insert' ? !found : isAsRead;
   if (!untouched) return { kind: 'conflict', message: 'The row changed while the batch was under way' };
   try {
     await writeRow(session, pending, texts);

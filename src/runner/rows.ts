@@ -3,9 +3,9 @@ import type { Batch, Operation, RowChange } from '../core/batch.ts';
 import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId, type Refusal } from '../core/match.ts';
-import type { Key } from '../core/model.ts';
+import type { Key, RowImage } from '../core/model.ts';
 import type { RowShape } from '../core/table.ts';
-import { type LockedSeen, RefusedError, type Session } from '../store/store.ts';
+import { type LockedRow, type LockedSeen, RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { keyImage } from './operations.ts';
 import { inKeyOrder } from './row-order.ts';
@@ -80,7 +80,14 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
       shape,
       own.flatMap(({ change }) => (change.pk !== null ? [change.pk] : [])),
     );
+    // What is deleted is kept as it was read, so nothing of it may have been edited since.
+    const whole = await session.lock(
+      shape,
+      own.flatMap(({ change }) => (change.kind === 'delete' && change.pk !== null ? [change.pk] : [])),
+    );
     for (const { change } of own) {
+      if (change.kind === 'delete' && !isImage(change, whole.get(change.pk ?? '')))
+        throw new Unstable(`A row of "${shape.table}" that was to be deleted changed while the batch was under way`);
       if (change.kind === 'insert') {
         // A restored row takes its old primary key only while that is free; two deleted at different times may have had the same.
         const id = `${shape.table} ${change.pk}`;
@@ -198,6 +205,13 @@ async function readBack(session: Session, pending: Pending[], refused: ReadonlyM
     }
   }
   return changed;
+}
+
+/** Whether the row is, in all its columns, what the batch keeps of it. */
+export function isImage({ before }: RowChange, row: LockedRow | undefined): boolean {
+  const values = ({ image }: { image: RowImage | null }): string =>
+    JSON.stringify(Object.entries(image ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return row !== undefined && values(row) === values({ image: before });
 }
 
 /** What is wrong with a row as it was read back; null if nothing. */

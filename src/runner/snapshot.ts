@@ -49,7 +49,11 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const outside = await readOutside(context, base, tree.files);
   const files = [...tree.files, ...outside.files];
   const present = new Set(files.map((file) => file.path));
-  const isAbsent = base.some(({ path }) => !present.has(path));
+  const rowSides = new Map<string, RowSide[]>();
+  for (const [name, { mapping, rows, lookups }] of found)
+    rowSides.set(name, await mapCalmly(rows, (row) => rowSide(mapping, config.root, row.seen, row.text, lookups)));
+  const expected = [...base, ...[...rowSides.values()].flat()];
+  const isAbsent = expected.some(({ path }) => path !== null && !present.has(path));
   const since = { headLog: Number(meta.headLog ?? 0), lastHead };
   const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, since, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
@@ -58,10 +62,10 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const items: Item[] = [];
   const forgotten: BaseEntry[] = base.filter((entry) => !context.mappings.some(({ mapping }) => mapping.name === entry.mapping));
   for (const { mapping } of context.mappings) {
-    const { rows, lookups } = found.get(mapping.name) ?? { rows: [], lookups: new Map() };
+    const lookups = found.get(mapping.name)?.lookups ?? new Map<string, Names>();
     const excluded = excluder(mapping, config.root);
     const sides = {
-      rows: await mapCalmly(rows, (row) => rowSide(mapping, config.root, row.seen, row.text, lookups)),
+      rows: rowSides.get(mapping.name) ?? [],
       files: (
         await mapCalmly(files, (file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`)))
       ).flat(),
@@ -106,6 +110,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
 }
 
 interface FoundRows {
+  mapping: Mapping;
   rows: { seen: RowSeen; text: Digest }[];
   lookups: Lookups;
 }
@@ -125,7 +130,7 @@ async function readRows(
       lookups.set(placeholder, readNames(lookup, await session.names(lookup.table, lookup.key, lookup.name)));
     }
     const seen = known.size === 0 ? await scanWithTexts(session, checked, texts) : await session.scan(checked.shape);
-    found.set(mapping.name, { rows: await canonicalRows(session, checked, seen, known, texts), lookups });
+    found.set(mapping.name, { mapping, rows: await canonicalRows(session, checked, seen, known, texts), lookups });
   }
   return found;
 }

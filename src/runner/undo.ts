@@ -11,7 +11,7 @@ import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { followUpOfIntent } from './forward.ts';
 import { newBatch } from './new-batch.ts';
-import { keyImage } from './operations.ts';
+import { keyImage, writable } from './operations.ts';
 import { neededTexts, recover } from './recovery.ts';
 import { emptyReport, type Report } from './report.ts';
 import { withLock } from './run.ts';
@@ -168,7 +168,7 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
     const base = { ...change, textBefore: change.textAfter, textAfter: change.textBefore };
     if (change.kind === 'delete') {
       if ((await session.find(shape, change.key)).length > 0) return null;
-      return { ...base, kind: 'insert', set: change.before ?? {}, before: null };
+      return { ...base, kind: 'insert', set: writable(checked.table, change.before ?? {}), before: null };
     }
     const row = (await session.lock(shape, change.pk ? [change.pk] : [])).get(change.pk ?? '');
     if (!row?.inScope || row.digest !== change.textAfter || keyId(checked.mapping, row.key) !== keyId(checked.mapping, change.key))
@@ -177,7 +177,9 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
     const key = change.keyBefore ?? change.key;
     const columns = Object.keys(change.set);
     const old = Object.fromEntries(
-      Object.entries(change.before ?? {}).filter(([column]) => columns.includes(column) || column === change.content),
+      Object.entries(writable(checked.table, change.before ?? {})).filter(
+        ([column]) => columns.includes(column) || column === change.content,
+      ),
     );
     return {
       ...base,

@@ -79,18 +79,19 @@ test('constants keep rows apart only where both have the same column with differ
 });
 
 test('an overlap names both mappings', () => {
-  const mapping = (name: string, path: string, content: string) => ({
+  const mapping = (name: string, path: string, table: string, where: Record<string, string> = {}) => ({
     name,
-    table: 'pages',
-    content,
-    where: {},
+    table,
+    where,
     pattern: parsePattern(path),
   });
-  const rows = findOverlaps([mapping('a', '{slug}.html', 'body'), mapping('b', '{slug}.txt', 'body')]);
+  const rows = findOverlaps([mapping('a', '{slug}.html', 'pages'), mapping('b', '{slug}.txt', 'pages')]);
   assert.equal(rows.length, 1);
   assert.match(rows[0]!, /"a" and "b" can select the same row of "pages"/);
-  const files = findOverlaps([mapping('a', '{slug}.html', 'body'), mapping('b', '{slug}.html', 'summary')]);
+  const files = findOverlaps([mapping('a', '{slug}.html', 'pages'), mapping('b', '{slug}.html', 'blocks')]);
   assert.equal(files.length, 1);
   assert.match(files[0]!, /"a" and "b" can claim the same file, for example "x\.html"/);
-  assert.deepEqual(findOverlaps([mapping('a', '{slug}.html', 'body'), mapping('b', '{slug}.txt', 'summary')]), []);
+  assert.deepEqual(findOverlaps([mapping('a', '{slug}.html', 'pages'), mapping('b', '{slug}.txt', 'blocks')]), []);
+  const apart = [mapping('a', '{slug}.html', 'pages', { type: 'page' }), mapping('b', '{slug}.txt', 'pages', { type: 'block' })];
+  assert.deepEqual(findOverlaps(apart), []);
 });

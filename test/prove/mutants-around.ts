@@ -152,7 +152,7 @@ export const mutantsAround: readonly Mutant[] = [
     name: 'no compare with the old text of a row without transactions',
     promise: 'G18',
     file: 'src/runner/repairable.ts',
-    find: "const untouched = change.kind === 'insert' ? !found : found?.inScope && found.digest === change.textBefore;",
+    find: "const untouched = change.kind === 'insert' ? !found : isAsRead;",
     replace: "const untouched = change.kind === 'insert' ? !found : found !== null;",
     also: [
       {

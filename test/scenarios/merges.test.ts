@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { createProject, done, exitOf, nothing, type Project } from '../helpers/project.ts';
+import { createProject, done, exitOf, nothing, pagesConfig, type Project } from '../helpers/project.ts';
 import { addPages, assertQuiet, at, bodies, setBody, skips } from '../helpers/scenario.ts';
 
 async function pages(t: TestContext): Promise<Project> {
@@ -86,5 +88,19 @@ describe('a sparse checkout', () => {
     assert.equal(back.files.written, 1);
     assert.equal(await project.read(at('hallo', 'de')), 'edited in the panel');
     await assertQuiet(project);
+  });
+
+  it('is known also where no batch has seen the path: a row is not written over what the commit holds', async (t) => {
+    const project = await pages(t);
+    await addPages(project.db, { hallo: 'hallo' }, { lang: 'de' });
+    await project.run('sync');
+    await project.repo.commit('German');
+    await project.repo.git('sparse-checkout', 'set', '--no-cone', '/*', '!/db/pages/de/');
+    await rm(join(project.repo.path, '.git/sync-run'), { recursive: true });
+    await project.configure(pagesConfig);
+    await setBody(project.db, 'hallo', 'older than the commit');
+    const report = await project.run('sync');
+    assert.deepEqual([report.files, skips(report)], [nothing.files, { [at('hallo', 'de')]: 'SPARSE' }]);
+    assert.equal(Object.hasOwn(await project.files(), at('hallo', 'de')), false);
   });
 });

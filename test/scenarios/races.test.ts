@@ -122,6 +122,16 @@ describe('a row that moves while the batch is under way', () => {
       });
     }
 
+    it(`is edited in another column on ${engine} and was to be deleted: what is kept of it is the row as it was then`, async (t) => {
+      const project = await pages(t, engine);
+      await project.repo.remove(at('home'));
+      const edit = (): Promise<unknown> => project.db.sql("UPDATE pages SET note = 'edited by another' WHERE slug = 'home'");
+      const report = await meanwhile(project, 'rows', async () => void (await edit()));
+      assert.deepEqual([conflicts(report), report.rows.deleted], [[], 1]);
+      await project.undo();
+      assert.equal((await rowOf(project.db, 'home'))?.note, 'edited by another');
+    });
+
     it(`appears with the key of a new file on ${engine}: a conflict, and one row`, async (t) => {
       const project = await pages(t, engine);
       await project.write(at('fresh'), 'from the file');

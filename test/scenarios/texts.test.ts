@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { mariadb, startMariadb, useMariadb } from '../helpers/mariadb.ts';
 import { createProject, exitOf, pagesConfig, type Project, projectOf } from '../helpers/project.ts';
 import { createRepository } from '../helpers/repository.ts';
-import { addPages, assertQuiet, at, bodies, conflicts, setBody, skips } from '../helpers/scenario.ts';
+import { addPages, assertQuiet, at, bodies, conflicts, rowOf, setBody, skips } from '../helpers/scenario.ts';
 
 useMariadb();
 
@@ -30,6 +30,40 @@ async function onServer(t: TestContext, strict: boolean, column: string): Promis
   await project.run('sync');
   return project;
 }
+
+describe('a row that was deleted and comes back', () => {
+  it('has CRLF again where it had, and is not stamped for it', async (t) => {
+    const project = await createProject(t, { engine: 'sqlite' });
+    const [mapping] = pagesConfig.mappings;
+    await project.configure({ ...pagesConfig, mappings: [{ ...mapping, newlines: 'lf' }] });
+    await addPages(project.db, { home: 'one\r\ntwo\r\n', about: 'about', news: 'news' });
+    await project.run('sync');
+    await project.repo.remove(at('home'));
+    assert.equal((await project.run('sync')).rows.deleted, 1);
+    await project.write(at('home'), 'one\ntwo\n');
+    assert.equal((await project.run('sync')).rows.inserted, 1);
+    const row = await rowOf(project.db, 'home');
+    assert.deepEqual([row?.body, row?.updated_at], ['one\r\ntwo\r\n', 7]);
+    await assertQuiet(project);
+  });
+
+  it('comes back without a column that its table has no longer', async (t) => {
+    const project = await createProject(t, { engine: 'sqlite' });
+    await addPages(project.db, { home: 'home', about: 'about', news: 'news' });
+    await project.run('sync');
+    await project.repo.remove(at('home'));
+    const { txid } = await project.run('sync');
+    await project.db.sql('ALTER TABLE pages DROP COLUMN note');
+    await project.undo(txid ?? '');
+    assert.deepEqual(await bodies(project.db), { home: 'home', about: 'about', news: 'news' });
+    await project.run('sync');
+    await project.write(at('home'), 'home');
+    await project.write(at('about'), 'about edited');
+    const report = await project.run('sync');
+    assert.deepEqual([report.rows.inserted, report.rows.written, conflicts(report)], [1, 1, []]);
+    await assertQuiet(project);
+  });
+});
 
 describe('a text the column cannot hold', () => {
   for (const strict of [true, false]) {
