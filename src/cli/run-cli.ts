@@ -1,4 +1,5 @@
 import { SyncError } from '../core/errors.ts';
+import { asTold } from '../runner/unstable.ts';
 import type { Call, Handler, Result } from './call.ts';
 import { Interrupted } from './interrupted.ts';
 import { createProgram } from './program.ts';
@@ -46,7 +47,8 @@ function fail(error: unknown, terminal: Terminal, json: boolean): number {
     if (json) terminal.out(`${JSON.stringify({ error: { code: 'INTERRUPTED', message, hint: null } }, null, 2)}\n`);
     return stopped.exitCode;
   }
-  const failure = error instanceof SyncError ? error : internalError(error);
+  const known = asTold(error);
+  const failure = known instanceof SyncError ? known : internalError(known);
   terminal.err(renderFailure(failure, createStyle(terminal.color.err).error));
   if (json) terminal.out(`${JSON.stringify(failureDocument(failure), null, 2)}\n`);
   return failure.exitCode;

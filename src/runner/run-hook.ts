@@ -5,6 +5,7 @@ import { type HookCall, hookFailure, hookRequest, type HookResult, hookResult } 
 import { openContext, type OpenOptions } from './open-context.ts';
 import { presets } from './presets.ts';
 import { run } from './run.ts';
+import { asTold } from './unstable.ts';
 
 /** Does the work of one git hook in this process. Never throws: git goes on, but for a pre-commit that must not. */
 export async function runHook(options: OpenOptions, call: HookCall): Promise<HookResult> {
@@ -16,7 +17,8 @@ export async function runHook(options: OpenOptions, call: HookCall): Promise<Hoo
     } finally {
       await context[Symbol.asyncDispose]();
     }
-  } catch (error) {
+  } catch (cause) {
+    const error = asTold(cause);
     return hookFailure(error, call, await insists(options, error));
   }
 }

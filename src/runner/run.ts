@@ -20,9 +20,7 @@ const MAX_ATTEMPTS = 5;
  */
 export async function run(context: Context, request: Request): Promise<Report> {
   const started = performance.now();
-  const report = request.dryRun
-    ? await attempt(context, request, new Map())
-    : await withLock(context, request, () => runLocked(context, request));
+  const report = request.dryRun ? await attempts(context, request) : await withLock(context, request, () => runLocked(context, request));
   return { ...report, ms: Math.round(performance.now() - started) };
 }
 
@@ -46,15 +44,20 @@ export async function withLock<T>(
 /** The same, for whoever holds the lock already. */
 async function runLocked(context: Context, request: Request): Promise<Report> {
   const recovered = await recover(context);
+  const report = await attempts(context, request);
+  if (recovered) {
+    const what = recovered.outcome === 'finished' ? 'was finished' : 'had not been committed and was taken back';
+    report.notices.unshift(`The unfinished batch ${recovered.batch.txid.slice(0, 8)} ${what}`);
+  }
+  return report;
+}
+
+/** Plans anew where something moved meanwhile, a few times. */
+async function attempts(context: Context, request: Request): Promise<Report> {
   const refused = new Map<string, Refusal>();
   for (let tried = 1; ; tried++) {
     try {
-      const report = await attempt(context, request, refused);
-      if (recovered) {
-        const what = recovered.outcome === 'finished' ? 'was finished' : 'had not been committed and was taken back';
-        report.notices.unshift(`The unfinished batch ${recovered.batch.txid.slice(0, 8)} ${what}`);
-      }
-      return report;
+      return await attempt(context, request, refused);
     } catch (error) {
       if (!(error instanceof Unstable || error instanceof RetryError || error instanceof RefusedItems)) throw error;
       if (error instanceof RefusedItems) for (const [id, refusal] of error.items) refused.set(id, refusal);

@@ -25,6 +25,7 @@ import { startServer } from './server.ts';
 import { socketAddress, type Surroundings } from './socket-path.ts';
 import { performTask, type Task } from './task.ts';
 import { keepContextWarm, type WarmContext } from './warm-context.ts';
+import { asTold } from './unstable.ts';
 
 export interface RunnerOptions extends OpenOptions {
   /** What decides where the socket goes. */
@@ -195,8 +196,9 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
     } finally {
       release();
     }
-  } catch (error) {
-    if (error instanceof GateClosed) throw error;
+  } catch (cause) {
+    if (cause instanceof GateClosed) throw cause;
+    const error = asTold(cause);
     await warm.spoil();
     // A commit that has to wait for the database cannot leave its work here and go on.
     const blocked = manifest.hook === 'pre-commit' && (await insists(parts.options, error));

@@ -11,6 +11,7 @@ import { connectRunner } from '../../src/runner/client.ts';
 import type { RunnerEvent } from '../../src/runner/events.ts';
 import type { BatchSummary } from '../../src/state/state.ts';
 import type { CliRun } from '../helpers/cli.ts';
+import { pagesConfig } from '../helpers/project.ts';
 import { at } from '../helpers/scenario.ts';
 import { createSeen } from '../helpers/seen.ts';
 import { startProgram as start, startWatch as watch } from '../helpers/program.ts';
@@ -225,6 +226,24 @@ it('one that is stopped is named by status, which compares the sides all the sam
   } finally {
     runner.child.kill('SIGCONT');
   }
+});
+
+it('a database that another program keeps locked is away, and no defect', async (t) => {
+  const config = { ...pagesConfig, preCommit: { unreachable: 'block' } };
+  const site = await createSite(t, { pages, config, prepare: async () => {} });
+  const other = new DatabaseSync(site.repo.beside('site.db'));
+  t.after(() => other.close());
+  other.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+  await site.write(at('home'), 'edited\n');
+  const [status, dry] = await Promise.all([site.cli(['status', '--json']), site.cli(['sync', '--dry-run', '--json'])]);
+  for (const { code, stdout } of [status, dry]) {
+    const { error } = JSON.parse(stdout) as { error: { code: string } };
+    assert.deepEqual([code, error.code], [3, 'UNREACHABLE']);
+  }
+  await assert.rejects(site.repo.git('commit', '--all', '--message', 'Blocked'), /The commit is blocked because "preCommit"/);
+  other.exec('ROLLBACK');
+  await site.repo.git('commit', '--all', '--message', 'Passes');
+  assert.equal((await site.rows())['home'], 'edited\n');
 });
 
 it('a hold outlives the runner it asked, and a commit meanwhile is checked only', async (t) => {
