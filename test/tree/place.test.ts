@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, open, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parsePattern, matchPath, renderPath } from '../../src/core/pattern.ts';
 import { SyncError } from '../../src/core/errors.ts';
@@ -502,6 +502,8 @@ test('a folder swapped for a link in a race lets nothing out', { skip: process.p
           assert.ok(error instanceof SyncError, String(error));
           refused++;
         }
+        // What a later batch takes away again was outside all the same.
+        assert.deepEqual(await readdir(tree.at('outside')), ['a']);
         await settle(tree, batch.changes).catch((error: unknown) => assert.ok(error instanceof SyncError));
       }
     }
