@@ -216,7 +216,8 @@ it('in the background it logs, answers and ends', async (t) => {
 it('one that is stopped is named by status, which compares the sides all the same', async (t) => {
   const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
   const runner = await watch(t, site);
-  runner.child.kill('SIGSTOP');
+  // By number, since Deno sends a child no second signal.
+  process.kill(runner.child.pid!, 'SIGSTOP');
   try {
     const { code, stdout } = await site.cli(['status']);
     assert.equal(code, 0);
@@ -224,7 +225,7 @@ it('one that is stopped is named by status, which compares the sides all the sam
     const { stdout: json } = await site.cli(['status', '--json']);
     assert.deepEqual((JSON.parse(json) as { runner: unknown }).runner, null);
   } finally {
-    runner.child.kill('SIGCONT');
+    process.kill(runner.child.pid!, 'SIGCONT');
   }
 });
 
