@@ -50,10 +50,14 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const files = [...tree.files, ...outside.files];
   const present = new Set(files.map((file) => file.path));
   const rowSides = new Map<string, RowSide[]>();
-  for (const [name, { mapping, rows, lookups }] of found)
-    rowSides.set(name, await mapCalmly(rows, (row) => rowSide(mapping, config.root, row.seen, row.text, lookups)));
-  const expected = [...base, ...[...rowSides.values()].flat()];
-  const isAbsent = expected.some(({ path }) => path !== null && !present.has(path));
+  let isAbsent = base.some(({ path }) => !present.has(path));
+  for (const [name, { mapping, rows, lookups }] of found) {
+    const sides = await mapCalmly(rows, (row) => rowSide(mapping, config.root, row.seen, row.text, lookups));
+    rowSides.set(name, sides);
+    // A row of an excluded path never has a file, and git need not be asked why.
+    const excluded = excluder(mapping, config.root);
+    isAbsent ||= sides.some(({ path }) => path !== null && !present.has(path) && !excluded(path));
+  }
   const since = { headLog: Number(meta.headLog ?? 0), lastHead };
   const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, since, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));

@@ -54,15 +54,8 @@ export async function lastBatch({ state }: Pick<Context, 'state'>): Promise<stri
 /** The report of an undo that was begun since `last` was the last batch: its process ended, or was gone, before it could answer. */
 async function doneBefore({ state }: Context, txid: string | null, last: string | null): Promise<Report | null> {
   const history = await state.history();
-  const newer = history.slice(
-    0,
-    last === null
-      ? undefined
-      : Math.max(
-          0,
-          history.findIndex((entry) => entry.txid === last),
-        ),
-  );
+  const known = last === null ? history.length : history.findIndex((entry) => entry.txid === last);
+  const newer = history.slice(0, Math.max(0, known));
   const undone = newer.find(({ status, undoes }) => status === 'done' && undoes !== null && (txid === null || undoes.startsWith(txid)));
   const batch = undone && (await state.batch(undone.txid));
   if (!batch) return null;
