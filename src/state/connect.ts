@@ -1,9 +1,10 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { SyncError } from '../core/errors.ts';
-import { openSqlite } from '../sqlite/thread.ts';
+import { openSqlite, SqliteError } from '../sqlite/thread.ts';
 import type { SqliteThread } from '../sqlite/thread.ts';
-import { corrupt, setAside, stateError } from './failure.ts';
+import { corrupt, isBusy, setAside, stateError } from './failure.ts';
 import { checkFolder, ensureFolder, isErrno } from './folder.ts';
 import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
@@ -14,6 +15,9 @@ export interface Connection extends Pick<SqliteThread, 'all' | 'transaction' | '
 
 /** WAL keeps readers and the writer out of each other's way; FULL makes a commit durable when it returns. */
 const WRITE_PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216';
+
+/** Milliseconds, as long as SQLite waits where it does (`OpenOptions`). */
+const BUSY_TIMEOUT = 5000;
 
 /**
  * Opens `state.db`, checks its version and creates what is missing.
@@ -28,11 +32,27 @@ export async function connectToWrite(folder: string): Promise<Connection> {
     const thread = await openSqlite(path, { create: true });
     return closeOnError(thread, async () => {
       const version = await checkVersion(thread, folder);
-      await thread.exec(WRITE_PRAGMAS);
+      await prepareToWrite(thread);
       if (version === 0) await thread.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
       return thread;
     });
   });
+}
+
+/**
+ * Of several that switch a new file to WAL at once SQLite turns some away without waiting, since to wait could be a deadlock
+ * (https://www.sqlite.org/c3ref/busy_handler.html). Asking again is what helps: as soon as one got through, nothing is left to switch.
+ */
+async function prepareToWrite(thread: SqliteThread): Promise<void> {
+  const end = performance.now() + BUSY_TIMEOUT;
+  for (;;) {
+    try {
+      return await thread.exec(WRITE_PRAGMAS);
+    } catch (error) {
+      if (!(error instanceof SqliteError && isBusy(error)) || performance.now() >= end) throw error;
+    }
+    await setTimeout(1 + Math.random() * 5);
+  }
 }
 
 /**

@@ -96,8 +96,13 @@ export function isDiskFailure(error: SqliteFailure): boolean {
   return [8, 10, 13, 14].includes(primaryCode(error)); // READONLY, IOERR, FULL, CANTOPEN
 }
 
+/** Whether another connection's lock was in the way. */
+export function isBusy(error: SqliteFailure): boolean {
+  return primaryCode(error) === 5;
+}
+
 /** What SQLite calls a primary result code; 0 where nobody knows. */
-export function primaryCode(error: SqliteFailure): number {
+function primaryCode(error: SqliteFailure): number {
   if (error.errcode) return error.errcode & 0xff;
   return messages.find(([pattern]) => pattern.test(error.message))?.[1] ?? 0;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { SyncError } from '../core/errors.ts';
 import { loadSqlite } from '../sqlite/load.ts';
-import { isDiskFailure, primaryCode } from './failure.ts';
+import { isBusy, isDiskFailure } from './failure.ts';
 import { ensureFolder, isErrno } from './folder.ts';
 import { readHolder, removeHolder, UNKNOWN_HOLDER, writeHolder } from './lock-file.ts';
 import type { LockHolder } from './lock-file.ts';
@@ -132,7 +132,7 @@ function lockExclusive(Database: typeof DatabaseSync, folder: string): DatabaseS
     return db;
   } catch (error) {
     db.close();
-    if (isBusy(error)) return null;
+    if (isBusy(error as Error)) return null;
     throw failed(error, folder);
   }
 }
@@ -143,7 +143,7 @@ function isLocked(Database: typeof DatabaseSync, folder: string): boolean {
     db.exec('PRAGMA busy_timeout = 0; SELECT count(*) FROM sqlite_schema');
     return false;
   } catch (error) {
-    if (isBusy(error)) return true;
+    if (isBusy(error as Error)) return true;
     throw failed(error, folder);
   } finally {
     db.close();
@@ -156,10 +156,6 @@ function open(Database: typeof DatabaseSync, folder: string, options: { readOnly
   } catch (error) {
     throw failed(error, folder);
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return primaryCode(error as Error) === 5;
 }
 
 function failed(error: unknown, folder: string): SyncError {

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { chmod, lstat, mkdir, open, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { digest } from '../../src/core/digest.ts';
 import { SyncError } from '../../src/core/errors.ts';
@@ -187,6 +188,19 @@ test('damage found only while reading is named as such', async (t) => {
     assert.match(error.hint ?? '', /mv ".*state\.db" ".*state\.db\.bad"/);
     return true;
   });
+});
+
+test('a rival that writes to the new state in the same moment is waited for', async (t) => {
+  const folder = await scratchFolder(t);
+  await mkdir(folder, { mode: 0o700 });
+  const rival = await openSqlite(join(folder, 'state.db'), { create: true, exec: 'BEGIN IMMEDIATE' });
+  const opening = openState(folder, { mode: 'write' });
+  // Long enough to be turned away. If it were not, the test could only pass.
+  await Promise.race([opening, setTimeout(300)]);
+  await rival.close();
+  const state = await opening;
+  t.after(() => state.close());
+  assert.deepEqual(await state.meta(), {});
 });
 
 test('several may create the state at once', async (t) => {
