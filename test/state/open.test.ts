@@ -194,6 +194,7 @@ test('a rival that writes to the new state in the same moment is waited for', as
   const folder = await scratchFolder(t);
   await mkdir(folder, { mode: 0o700 });
   const rival = await openSqlite(join(folder, 'state.db'), { create: true, exec: 'BEGIN IMMEDIATE' });
+  t.after(() => rival.close());
   const opening = openState(folder, { mode: 'write' });
   // Long enough to be turned away. If it were not, the test could only pass.
   await Promise.race([opening, setTimeout(300)]);
