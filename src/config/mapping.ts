@@ -154,10 +154,10 @@ function literalText(value: Stamp): string {
 
 /**
  * `<what the text is>.<where its file is>`. The first part changes when a primary key may stand for another text than before, the second
- * when a row may have another file; each only then.
+ * when a row may have another file, or the same bytes may count as another text; each only then.
  */
 function fingerprint(draft: MappingDraft, root: string, keyColumns: readonly string[]): string {
-  const { table, path, content, where, lookups, derive } = draft;
+  const { table, path, content, where, lookups, derive, newlines } = draft;
   const part = (value: unknown): string => digest(new TextEncoder().encode(canonicalJson(value))).slice(0, 32);
-  return `${part({ table, content })}.${part({ root, path, where, lookups, derive, keyColumns })}`;
+  return `${part({ table, content })}.${part({ root, path, where, lookups, derive, keyColumns, newlines })}`;
 }

@@ -19,14 +19,17 @@ export function followUpOf(
 ): FollowUp & { isNeeded: boolean } {
   const set: BaseEntry[] = [];
   const drop: BaseEntry[] = [];
+  const texts = new Map<Digest, Uint8Array>();
   for (const decision of decisions) {
     if (!decision.adopt && !isOutdated(decision)) continue;
     const after = adopted(decision);
     const before = decision.item.base;
     if (after) set.push(after);
+    // Agreed on before, and known by another digest since.
+    const text = snapshot.texts.get(after?.text ?? '');
+    if (after && text) texts.set(after.text, text);
     if (before && isSuperseded(before, after)) drop.push(before);
   }
-  const texts = new Map<Digest, Uint8Array>();
   for (const { item, adopt } of decisions) {
     const bytes = adopt && item.file ? material.texts.get(item.file.seen.digest) : undefined;
     if (!bytes) continue;

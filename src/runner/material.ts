@@ -10,8 +10,9 @@ import type { LockedRow, Session } from '../store/store.ts';
 import { readBytes } from '../tree/read.ts';
 import type { Context } from './context.ts';
 import type { Material, StampsOf } from './operations.ts';
-import type { Request } from './request.ts';
 import { itemId, mergedText } from './plan-batch.ts';
+import { baseText } from './read-base.ts';
+import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Unstable } from './unstable.ts';
 
@@ -176,7 +177,7 @@ async function findRefused(context: Context, decisions: readonly Decision[], mat
       writing.map(({ bytes }) => bytes),
     );
     for (const [index, { decision, bytes }] of writing.entries()) {
-      const reason = reasons[index] ?? (await markers(context, decision, bytes));
+      const reason = reasons[index] ?? (await markers(context, decision, bytes, material.texts));
       if (reason) refused.set(itemId(decision.item), reason);
     }
     await findUnfitKeys(context, checked, own, refused);
@@ -219,9 +220,9 @@ async function findUnfitKeys(
 }
 
 /** Conflict markers count only where they are new: a text about merging may have held some all along. */
-async function markers(context: Context, { item }: Decision, bytes: Uint8Array): Promise<Refusal | null> {
+async function markers(context: Context, { item }: Decision, bytes: Uint8Array, texts: Material['texts']): Promise<Refusal | null> {
   if (!MARKERS.test(decode(bytes))) return null;
-  const base = item.base && (await context.state.blob(item.base.text));
+  const base = await baseText(context, texts, item.base);
   if (base && MARKERS.test(decode(base))) return null;
   return { code: 'UNMERGED', message: 'The file has conflict markers; finish the merge first' };
 }

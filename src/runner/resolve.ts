@@ -6,6 +6,7 @@ import type { Decision } from '../core/plan.ts';
 import type { Context } from './context.ts';
 import { conflictOf } from './describe.ts';
 import { planBatch } from './plan-batch.ts';
+import { baseText } from './read-base.ts';
 import type { Report } from './report.ts';
 import { defaultRequest, type Merged, type Request } from './request.ts';
 import { run } from './run.ts';
@@ -56,7 +57,7 @@ async function mergeTexts(context: Context, request: Request): Promise<{ merged:
   const failed: Decision[] = [];
   for (const decision of decisions) {
     const { file, row } = texts.get(decision.item) ?? { file: null, row: null };
-    const base = decision.item.base && (await context.state.blob(decision.item.base.text));
+    const base = await baseText(context, snapshot.texts, decision.item.base);
     const { newlines } = decision.item.mapping;
     const text = base && file && row ? mergeText(base, canonical(file, newlines), canonical(row, newlines)) : null;
     if (text && file && row) merged.set(decision.path, { text, file: digest(file), row: digest(row) });

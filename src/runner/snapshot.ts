@@ -16,6 +16,7 @@ import { scanTree } from '../tree/scan.ts';
 import { breathe, mapCalmly } from './breathe.ts';
 import type { Context } from './context.ts';
 import { type AbsentFacts, factsOf, type GitFacts, nothingAbsent, readAbsentFacts, readGitFacts } from './git-facts.ts';
+import { readBase } from './read-base.ts';
 
 /** Both sides and the base at one moment, paired into items. */
 export interface Snapshot {
@@ -38,8 +39,8 @@ export interface Snapshot {
 /** Reads files, rows, base and git. Writes nothing. */
 export async function takeSnapshot(context: Context, indexFile: string | null = null): Promise<Snapshot> {
   const { repository, config, state } = context;
-  const [meta, base, conflicts, holds] = await Promise.all([state.meta(), state.base(), state.conflicts(), state.holds()]);
   const texts = new Map<Digest, Uint8Array>();
+  const [meta, base, conflicts, holds] = await Promise.all([state.meta(), readBase(context, texts), state.conflicts(), state.holds()]);
   const lastHead = meta.head ?? null;
   const [git, tree, found] = await Promise.all([
     readGitFacts(repository, config.root, lastHead),

@@ -245,7 +245,6 @@ test('the fingerprint follows what ties rows to files, and nothing else', () => 
     { touch: { a: 1 } },
     { insert: { a: 1 } },
     { delete: 'ignore' },
-    { newlines: 'lf' },
     { direction: 'rows-to-files' },
     { exclude: ['x'] },
   ]) {
@@ -254,7 +253,9 @@ test('the fingerprint follows what ties rows to files, and nothing else', () => 
   const [text, place] = before.split('.');
   const moved = [
     of({}, 'texts'),
-    ...[{ path: '{lang}/{slug}' }, { where: { a: 1 } }, { lookups: { lang: { ...lookup, column: 'lang' } } }].map((each) => of(each)),
+    ...[{ path: '{lang}/{slug}' }, { newlines: 'lf' }, { where: { a: 1 } }, { lookups: { lang: { ...lookup, column: 'lang' } } }].map(
+      (each) => of(each),
+    ),
   ];
   for (const other of moved) {
     assert.equal(other.split('.')[0], text);

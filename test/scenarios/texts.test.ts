@@ -209,4 +209,26 @@ describe('newlines "lf"', () => {
     assert.equal((await project.run('sync')).conflicts.length, 0);
     assert.deepEqual(await bodies(project.db), { crlf: 'a\r\nb\r\n', edited: 'x\r\nY\r\n' });
   });
+
+  it('switched on find CRLF on both sides unchanged, and an edit of either one an edit', async (t) => {
+    const project = await createProject(t, { engine: 'sqlite' });
+    const old = { same: 'a\r\nb\r\n', row: 'c\r\nd\r\n', file: 'e\r\nf\r\n', both: 'g\r\nh\r\ni\r\n' };
+    await addPages(project.db, old);
+    await project.run('sync');
+    await project.configure(config);
+    await setBody(project.db, 'row', 'c\r\nD\r\n');
+    await project.write(at('file'), 'e\nF\n');
+    await setBody(project.db, 'both', 'G\r\nh\r\ni\r\n');
+    await project.write(at('both'), 'g\r\nh\r\nI\r\n');
+    const report = await project.run('sync');
+    assert.deepEqual([conflicts(report), report.files.written, report.rows.written], [[at('both')], 1, 1]);
+    assert.equal(await project.read(at('row')), 'c\nD\n');
+    assert.equal(await project.read(at('same')), old.same);
+    const merged = await project.resolve('merge', at('both'));
+    assert.deepEqual(conflicts(merged), []);
+    assert.deepEqual(await bodies(project.db), { ...old, row: 'c\r\nD\r\n', file: 'e\r\nF\r\n', both: 'G\r\nh\r\nI\r\n' });
+    await assertQuiet(project);
+    await project.repo.remove(at('same'));
+    assert.equal((await project.run('sync')).rows.deleted, 1);
+  });
 });
