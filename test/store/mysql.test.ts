@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { digest } from '../../src/core/digest.ts';
 import { SyncError } from '../../src/core/errors.ts';
@@ -396,34 +394,4 @@ test('every table with a text key stays exact where its collation is not', async
   assert.equal(await store.begin((session) => session.update(rows, '["STRASSE"]', {}, bytes('x'), bytes('A'))), false);
   assert.equal(await store.begin((session) => session.delete(rows, '["Strasse"]', bytes('A'))), false);
   assert.equal(await store.begin((session) => session.update(rows, '["Straße"]', {}, bytes('x'), bytes('A'))), true);
-});
-
-test('a connection that went silent while it was idle is replaced by a new one', async (t) => {
-  const { url, sql } = await openBench(t, 'innodb', PAGES);
-  await sql("INSERT INTO pages (name, body) VALUES ('a', 'text')");
-  const { port, hostname } = new URL(url);
-  const sockets: Socket[] = [];
-  const relay = createServer((client) => {
-    const upstream = connect(Number(port), hostname);
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.push(from);
-      from.on('error', () => undefined).pipe(to);
-    }
-  }).listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    relay.close();
-  });
-  const through = Object.assign(new URL(url), { port: String((relay.address() as AddressInfo).port) });
-  const store = await openStore(through.href, '/');
-  t.after(() => store.close());
-  const read = () => store.read((session) => session.scan(shape('pages')));
-  assert.equal((await read()).length, 1);
-  // Nothing arrives any more, and nobody says so.
-  for (const socket of sockets) socket.unpipe().pause();
-  assert.equal((await read()).length, 1);
 });

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { createConnection, type Connection, type ConnectionOptions, type ResultSetHeader } from 'mysql2/promise';
 import { SyncError } from '../../core/errors.ts';
 import type { Link } from '../link.ts';
@@ -5,6 +6,7 @@ import type { Row, Rows, Value } from '../sql.ts';
 import { RefusedError } from '../store.ts';
 import type { MysqlTarget } from '../url.ts';
 import { commitError, connectError, placeOf, statementError } from './errors.ts';
+import { unlessSilent, within } from './silence.ts';
 
 const CONNECT_TIMEOUT = 10_000;
 /** How long a statement waits for a lock of the application, in seconds. */
@@ -13,6 +15,8 @@ const LOCK_WAIT = 5;
 const COMMIT_TIMEOUT = 60_000;
 /** How long a server may take to say that an idle connection is still one, in milliseconds: a network that went away tells nobody. */
 const PING_TIMEOUT = 3_000;
+/** How long a statement may go without a byte of an answer, in milliseconds. More than any lock it waits for (`SESSION`). */
+const SILENCE = 90_000;
 
 /**
  * Strict, so that nothing is stored other than it was sent. Without NO_ZERO_DATE, and with 0 as a value of
@@ -35,8 +39,12 @@ export interface MysqlLink extends Link {
   maxAllowedPacket: number;
 }
 
-/** Opens a connection and brings its session into the state everything here relies on. */
-export async function connect(target: MysqlTarget, signal?: AbortSignal): Promise<MysqlLink> {
+/**
+ * Opens a connection and brings its session into the state everything here relies on.
+ *
+ * @param silence how long a statement may go without a byte of an answer, in milliseconds
+ */
+export async function connect(target: MysqlTarget, signal?: AbortSignal, silence = SILENCE): Promise<MysqlLink> {
   signal?.throwIfAborted();
   let connection: Connection;
   try {
@@ -50,9 +58,8 @@ export async function connect(target: MysqlTarget, signal?: AbortSignal): Promis
     lost = true;
   });
   try {
-    for (const statement of SESSION) await connection.query(statement);
-    const settings = await readSettings(connection, target);
-    return { ...createLink(connection, target, () => lost, signal), ...settings };
+    const settings = await unlessSilent(socketOf(connection), silence, setUp(connection, target));
+    return { ...createLink({ connection, target, silence, lost: () => lost }, signal), ...settings };
   } catch (error) {
     connection.destroy();
     throw statementError(error, target);
@@ -82,6 +89,16 @@ function optionsFor(target: MysqlTarget): ConnectionOptions {
   };
 }
 
+/** The socket below; mysql2 has it, but not in the types of its promises. */
+function socketOf(connection: Connection): Socket {
+  return (connection as unknown as { connection: { stream: Socket } }).connection.stream;
+}
+
+async function setUp(connection: Connection, target: MysqlTarget): Promise<Pick<MysqlLink, 'version' | 'maxAllowedPacket'>> {
+  for (const statement of SESSION) await connection.query(statement);
+  return readSettings(connection, target);
+}
+
 /** Proxies and odd servers accept a SET and forget it, so that what counts is read back. */
 async function readSettings(connection: Connection, target: MysqlTarget): Promise<Pick<MysqlLink, 'version' | 'maxAllowedPacket'>> {
   const [rows] = await connection.query(`SELECT @@session.sql_mode AS mode, @@session.time_zone AS zone, @@session.autocommit AS autocommit,
@@ -107,7 +124,16 @@ async function readSettings(connection: Connection, target: MysqlTarget): Promis
   return { version: `${name} ${version}`, maxAllowedPacket: Number(found?.['packet']) };
 }
 
-function createLink(connection: Connection, target: MysqlTarget, lost: () => boolean, signal?: AbortSignal): Link {
+interface Open {
+  connection: Connection;
+  target: MysqlTarget;
+  silence: number;
+  /** Whether the connection broke while nobody used it. */
+  lost(): boolean;
+}
+
+function createLink({ connection, target, silence, lost }: Open, signal?: AbortSignal): Link {
+  const socket = socketOf(connection);
   let open = true;
   const destroy = (): void => {
     open = false;
@@ -117,7 +143,7 @@ function createLink(connection: Connection, target: MysqlTarget, lost: () => boo
 
   const attempt = async <T>(run: () => Promise<T>): Promise<T> => {
     try {
-      return await run();
+      return await unlessSilent(socket, silence, run());
     } catch (error) {
       signal?.throwIfAborted();
       const translated = statementError(error, target);
@@ -150,7 +176,7 @@ function createLink(connection: Connection, target: MysqlTarget, lost: () => boo
     async inTransaction() {
       if (!open || lost()) return false;
       try {
-        const [{ serverStatus }] = await connection.query<ResultSetHeader>('DO 0');
+        const [{ serverStatus }] = await within(PING_TIMEOUT, connection.query<ResultSetHeader>('DO 0'));
         return (serverStatus & SERVER_STATUS_IN_TRANS) !== 0;
       } catch {
         return false;
@@ -188,15 +214,4 @@ async function refuseDataWarnings(connection: Connection): Promise<void> {
   const warnings = rows as { Level: string; Code: number; Message: string }[];
   const found = warnings.find(({ Level, Code }) => Level !== 'Note' && DATA_WARNINGS.has(Number(Code)));
   if (found) throw new RefusedError(`The database changed the value: ${found.Message}`);
-}
-
-/** mysql2's own limit stays behind where the connection breaks, and keeps the process alive until it is over. */
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`No answer within ${ms / 1000} s`)), ms);
-  try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
