@@ -44,10 +44,15 @@ export function parsePattern(text: string): Pattern {
   const names = placeholders(pattern);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) fail(`names the placeholder "{${twice}}" twice`);
-  const example = segments.map((parts) => parts.map((part) => (part.kind === 'literal' ? part.text : 'x')).join('')).join('/');
+  const example = examplePath(pattern);
   const reason = checkPath(example) ?? checkEditorFile(example);
   if (reason !== null) fail(reason);
   return pattern;
+}
+
+/** A path the pattern could give. */
+export function examplePath({ segments }: Pattern): string {
+  return segments.map((parts) => parts.map((part) => (part.kind === 'literal' ? part.text : 'x')).join('')).join('/');
 }
 
 function parseSegment(segment: string, fail: (reason: string) => never): Part[] {

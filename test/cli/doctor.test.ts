@@ -51,6 +51,30 @@ test('a set-up that is in order', async (t) => {
   );
 });
 
+test('what git would do to newlines is asked of git, whichever line decides it', async (t) => {
+  const project = await createProject(t);
+  const attributes = async (): Promise<[string, string | undefined]> => {
+    const check = (await doctor(project)).checks.find(({ name }) => name === 'attributes');
+    return [check?.message ?? '', check?.remedy];
+  };
+  const fine = ['git changes no bytes of the mapped files', undefined];
+  await project.write('.gitattributes', '');
+  const [message, remedy] = await attributes();
+  assert.match(message, /^git may change newlines in the mapped files, such as "db\/pages\/\S+"$/);
+  assert.equal(remedy, 'Add this line to .gitattributes: db/** -text');
+  await project.write('.gitattributes', '* -text\n');
+  assert.deepEqual(await attributes(), fine);
+  await project.write('.gitattributes', 'db/** -text\n*.html text=auto\n');
+  assert.match((await attributes())[1] ?? '', /^A later line of .gitattributes, or one deeper in the tree, overrides/);
+  await project.write('.gitattributes', 'db/** -text\n');
+  assert.deepEqual(await attributes(), fine);
+  await project.write('db/pages/.gitattributes', 'odd.html text\n');
+  await project.write('db/pages/odd.html', 'x\n');
+  assert.deepEqual(await attributes(), fine);
+  await project.git('add', 'db/pages/odd.html');
+  assert.match((await attributes())[0], /such as "db\/pages\/odd\.html"$/);
+});
+
 test('each broken part is named with its remedy, and keeps no other check from running', async (t) => {
   const project = await createProject(t);
   await project.write('sync-run.config.json', '{');

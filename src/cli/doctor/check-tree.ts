@@ -2,6 +2,8 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { proposeAttributes } from '../../config/gitattributes.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
+import { examplePath } from '../../core/pattern.ts';
+import { convertiblePaths } from '../../git/attributes.ts';
 import { childEnvironment } from '../../git/environment.ts';
 import { gitVersion } from '../../git/hooks-config.ts';
 import { hooksStatus } from '../../git/hooks-plan.ts';
@@ -34,7 +36,7 @@ export async function checkTree(list: Checklist, terminal: Terminal): Promise<Tr
     list.add('configuration', { message: `"sync-run.config.json" is valid: ${config.mappings.map(({ name }) => name).join(', ')}` });
   await list.look('state', () => checkState(list, repository, config));
   await list.look('hooks', () => checkHooks(list, repository));
-  if (config) await list.look('attributes', () => checkAttributes(list, repository.top, config.root));
+  if (config) await list.look('attributes', () => checkAttributes(list, repository, config));
   return { repository, config };
 }
 
@@ -103,16 +105,20 @@ async function checkHooks(list: Checklist, repository: Repository): Promise<void
   list.add('hooks', { status, message: ['Not all git hooks work:', ...lines].join('\n'), remedy: 'npx sync-run hooks install' });
 }
 
-async function checkAttributes(list: Checklist, top: string, root: string): Promise<void> {
-  const missing = proposeAttributes(root, await readIfThere(join(top, '.gitattributes')));
-  list.add(
-    'attributes',
-    missing === null
-      ? { message: 'git changes no bytes of the mapped files' }
-      : {
-          status: 'warning',
-          message: 'git may change newlines in the mapped files',
-          remedy: `Add this line to .gitattributes: ${missing}`,
-        },
-  );
+async function checkAttributes(list: Checklist, repository: Repository, { root, mappings }: LoadedConfig): Promise<void> {
+  const examples = mappings.map(({ pattern }) => `${root}/${examplePath(pattern)}`);
+  const [path] = await convertiblePaths(repository, root, examples);
+  if (path === undefined) {
+    list.add('attributes', { message: 'git changes no bytes of the mapped files' });
+    return;
+  }
+  const missing = proposeAttributes(root, await readIfThere(join(repository.top, '.gitattributes')));
+  list.add('attributes', {
+    status: 'warning',
+    message: `git may change newlines in the mapped files, such as "${path}"`,
+    remedy:
+      missing === null
+        ? 'A later line of .gitattributes, or one deeper in the tree, overrides the line of sync-run: let it leave out the mapped files'
+        : `Add this line to .gitattributes: ${missing}`,
+  });
 }
