@@ -2,7 +2,7 @@ import type { Refusal } from './match.ts';
 import type { Derive, Key, Lookup, Mapping } from './model.ts';
 import { matchPath, placeholders, renderPath } from './pattern.ts';
 
-/** A lookup's table read both ways. Null marks a name that stands for more than one id. */
+/** A lookup's table read both ways. Null marks what has more than one answer. */
 export interface Names {
   nameOf: ReadonlyMap<string, string | null>;
   idOf: ReadonlyMap<string, string | null>;
@@ -11,16 +11,20 @@ export interface Names {
 /** Names by placeholder. */
 export type Lookups = ReadonlyMap<string, Names>;
 
-/** Reads a lookup's rows and its fixed names into one table; a name twice is marked, so that nobody guesses. */
+/** Reads a lookup's rows and its fixed names into one table; a name of two ids, or an id of two names, is marked, so that nobody guesses. */
 export function readNames(lookup: Lookup, rows: readonly { key: string; name: string | null }[]): Names {
   const nameOf = new Map<string, string | null>();
   const idOf = new Map<string, string | null>();
-  const fixed = Object.entries(lookup.fixed).map(([name, key]) => ({ key: String(key), name }));
-  for (const { key, name } of [...fixed, ...rows]) {
-    if (name === null || nameOf.has(key)) continue;
-    nameOf.set(key, name);
-    idOf.set(name, idOf.has(name) ? null : key);
-  }
+  const note = (map: Map<string, string | null>, from: string, to: string): void => {
+    map.set(from, map.has(from) && map.get(from) !== to ? null : to);
+  };
+  const add = (key: string, name: string): void => {
+    note(nameOf, key, name);
+    note(idOf, name, key);
+  };
+  for (const [name, key] of Object.entries(lookup.fixed)) add(String(key), name);
+  const fixed = new Set(nameOf.keys());
+  for (const { key, name } of rows) if (name !== null && !fixed.has(key)) add(key, name);
   for (const [key, name] of nameOf) if (name !== null && idOf.get(name) === null) nameOf.set(key, null);
   return { nameOf, idOf };
 }
@@ -51,7 +55,12 @@ function valueOf(mapping: Mapping, placeholder: string, key: Key, lookups: Looku
     return { refusal: { code, message: `"${lookup.table}" has no name for ${lookup.column} ${value}` } };
   }
   if (name === null) {
-    return { refusal: { code: 'AMBIGUOUS_LOOKUP', message: `"${lookup.table}" has the name of ${lookup.column} ${value} twice` } };
+    return {
+      refusal: {
+        code: 'AMBIGUOUS_LOOKUP',
+        message: `"${lookup.table}" has the name of ${lookup.column} ${value} twice, or two names for it`,
+      },
+    };
   }
   return { text: name };
 }

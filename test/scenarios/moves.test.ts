@@ -161,6 +161,29 @@ describe('a template set', () => {
   });
 });
 
+describe('a lookup', () => {
+  it('that has two names for an id is refused, whichever comes first, until one is gone', async (t) => {
+    const [mapping] = pagesConfig.mappings;
+    const lookups = { language: { column: 'lang', table: 'languages', key: 'code', name: 'name' } };
+    const project = await createProject(t, { engine: 'sqlite' });
+    await project.db.sql('CREATE TABLE languages (code TEXT, name TEXT)');
+    await project.db.sql("INSERT INTO languages VALUES ('en', 'English')");
+    await project.configure({ root: 'db', mappings: [{ ...mapping, path: 'pages/{language}/{slug}.html', lookups }] });
+    await addPages(project.db, { home: 'home text' });
+    await project.run('sync');
+    const before = await project.files();
+    assert.deepEqual(Object.keys(before), ['db/pages/English/home.html']);
+    await project.db.sql("INSERT INTO languages VALUES ('en', 'Englisch')");
+    const report = await project.run('sync');
+    assert.deepEqual(done(report), { ...nothing, adopted: 0, conflicts: [] });
+    assert.match(report.skipped[0]?.message ?? '', /"languages" has the name of lang en twice, or two names for it/);
+    assert.deepEqual(await project.files(), before);
+    await project.db.sql("DELETE FROM languages WHERE name = 'English'");
+    assert.equal((await project.run('sync')).files.renamed, 1);
+    await assertQuiet(project);
+  });
+});
+
 describe('a changed configuration', () => {
   const [mapping] = pagesConfig.mappings;
   const changed = (over: object, root = 'db') => ({ root, mappings: [{ ...mapping, ...over }] });
