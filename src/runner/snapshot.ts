@@ -1,6 +1,6 @@
 import picomatch from 'picomatch';
 import type { CheckedMapping } from '../config/check.ts';
-import { findCollisions } from '../core/collisions.ts';
+import { refuseBlocked, refuseCollisions, refuseDuplicates, refuseUnsafe } from '../core/blocked.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyOf, type Lookups, type Names, pathOf, readNames } from '../core/item-path.ts';
@@ -97,7 +97,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   refuseCollisions(items);
   await breathe();
   refuseUnsafe(items, unreadable);
-  refuseBlocked(items, present);
+  refuseBlocked(items, present, tree.folders);
   return {
     items,
     // A folder is named besides the items in it: it may hold more than is known.
@@ -216,72 +216,6 @@ export function excluder(mapping: Mapping, root: string): (path: string | null) 
   if (mapping.exclude.length === 0) return () => false;
   const isMatch = picomatch(mapping.exclude, { dot: true });
   return (path) => path !== null && path.startsWith(`${root}/`) && isMatch(path.slice(root.length + 1));
-}
-
-function refuseDuplicates(mapping: Mapping, rows: RowSide[]): void {
-  const byKey = Map.groupBy(rows, (row) => keyId(mapping, row.seen.key));
-  for (const [key, twins] of byKey) {
-    if (twins.length < 2) continue;
-    const which = twins.map((row) => row.seen.pk).join(', ');
-    for (const row of twins) {
-      row.refusal ??= {
-        code: 'DUPLICATE_KEY',
-        message: `${twins.length} rows of "${mapping.table}" have the key ${key}: primary keys ${which}`,
-      };
-    }
-  }
-}
-
-/** Judged on the set of paths there would be if everything were carried over. */
-function refuseCollisions(items: Item[]): void {
-  const paths = new Map<string, Item[]>();
-  for (const item of items) {
-    for (const path of resultingPaths(item)) paths.set(path, [...(paths.get(path) ?? []), item]);
-  }
-  for (const twins of findCollisions(paths.keys())) {
-    for (const path of twins) {
-      const others = twins.filter((twin) => twin !== path);
-      const named = others
-        .slice(0, 3)
-        .map((twin) => `"${twin}"`)
-        .join(', ');
-      const more = others.length > 3 ? ` and ${others.length - 3} more` : '';
-      for (const item of paths.get(path) ?? []) {
-        item.skip ??= { code: 'COLLISION', message: `On some file systems this is the same path as ${named}${more}` };
-      }
-    }
-  }
-}
-
-/** Where the item's file is or will be: a side that moved takes the file along. */
-function resultingPaths(item: Item): string[] {
-  const file = item.file?.seen.path;
-  const row = item.row?.path || undefined;
-  if (!item.base) return [item.file?.home ?? file, row].filter((path) => path !== undefined);
-  if (file !== undefined && file !== item.base.path) return [file];
-  return [row ?? file].filter((path) => path !== undefined);
-}
-
-/** A link or a folder that stands where an item's file would be makes the item wait for a person. */
-function refuseUnsafe(items: Item[], skips: Map<string, Skip>): void {
-  for (const item of items) {
-    for (const path of [item.base?.path, item.row?.path]) {
-      const skip = path === undefined ? undefined : skipAt(skips, path);
-      if (skip) item.skip ??= skip;
-    }
-  }
-}
-
-/** A file, mapped or not, that stands where an item's file would need a folder. */
-function refuseBlocked(items: Item[], files: ReadonlySet<string>): void {
-  for (const item of items) {
-    const path = item.row?.path ?? '';
-    if (files.has(path)) continue;
-    for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) {
-      const folder = path.slice(0, slash);
-      if (files.has(folder)) item.skip ??= { code: 'OCCUPIED', message: `The file "${folder}" is where a folder has to be` };
-    }
-  }
 }
 
 /** For mappings whose rows inherit: the text each key would have without a row of its own. */

@@ -16,6 +16,8 @@ export interface Scan {
   files: FileSeen[];
   /** What is no readable regular file. Of a directory among them, everything below is unknown, not absent. */
   skips: Skip[];
+  /** Every folder, empty ones included. */
+  folders: ReadonlySet<string>;
   /** Files under names of sync-run's own: from a batch under way, or left behind by a crash. */
   leftovers: string[];
 }
@@ -28,7 +30,8 @@ export interface Scan {
  * @throws {SyncError} `IO` if `root` is, or leads through, a symbolic link; the signal's reason if it is aborted
  */
 export async function scanTree({ top, root, executor, signal }: Tree & { signal?: AbortSignal | undefined }): Promise<Scan> {
-  const scan: Scan = { files: [], skips: [], leftovers: [] };
+  const folders = new Set<string>();
+  const scan: Scan = { files: [], skips: [], folders, leftovers: [] };
   // By path: of a directory that was swapped meanwhile every share says the same.
   const skips = new Map<string, Skip>();
   const start = await openIfThere(top, root);
@@ -45,7 +48,8 @@ export async function scanTree({ top, root, executor, signal }: Tree & { signal?
       else if (path.includes('\uFFFD')) skip(path, 'UNSAFE_PATH', 'The name is not valid UTF-8');
       else if (dirent.isSymbolicLink()) skip(path, 'SYMLINK', 'It is a symbolic link');
       else if (dirent.isFile()) wanted.push(path);
-      else if (!dirent.isDirectory()) skip(path, 'NOT_A_FILE', 'It is not a regular file');
+      else if (dirent.isDirectory()) folders.add(path);
+      else skip(path, 'NOT_A_FILE', 'It is not a regular file');
     }
     const lanes = executorOf({ executor }).lanes(wanted.length);
     const groups = groupByDir(wanted, (path) => path);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createProject, done, type Engine, exitOf, nothing } from '../helpers/project.ts';
@@ -197,6 +199,27 @@ describe('renamed rows', () => {
     assert.equal(await project.read(at('home')), 'home text');
     assert.equal((await rowOf(project.db, 'start'))?.body, 'home text');
     assert.ok(Object.values(skips(report)).includes('OCCUPIED'));
+  });
+
+  it('onto a folder wait for a person, as a new row does', async (t) => {
+    const project = await pages(t);
+    await project.write(`${at('start')}/readme.txt`, 'not ours');
+    const waits = async (codes: string[]): Promise<void> => {
+      const report = await project.run('sync');
+      assert.deepEqual([done(report), Object.values(skips(report))], [{ ...nothing, adopted: 0, conflicts: [] }, codes]);
+    };
+    await project.db.sql("UPDATE pages SET slug = 'start' WHERE slug = 'home'");
+    await waits(['OCCUPIED']);
+    await project.db.sql("UPDATE pages SET slug = 'home' WHERE slug = 'start'");
+    await waits([]);
+    await addPages(project.db, { start: 'new' });
+    await waits(['OCCUPIED']);
+    await project.repo.remove(`${at('start')}/readme.txt`);
+    await waits(['OCCUPIED']);
+    await rmdir(join(project.repo.path, at('start')));
+    assert.equal((await project.run('sync')).files.written, 1);
+    assert.equal(await project.read(at('start')), 'new');
+    await assertQuiet(project);
   });
 
   it('do not take the path of an item that waits for a person, even if its file is gone', async (t) => {

@@ -22,7 +22,9 @@ test('sees every file below the root with what its bytes are', async (t) => {
     'dbx/no': '',
   });
   await chmod(tree.at('db/b.html'), 0o750);
-  const { files, skips, leftovers } = await scanTree(tree);
+  await mkdir(tree.at('db/empty'));
+  const { files, skips, folders, leftovers } = await scanTree(tree);
+  assert.deepEqual([...folders].sort(), ['db/.hidden', 'db/a', 'db/empty']);
   assert.deepEqual(files, [
     { path: 'db/.hidden/[x] {y}*.html', digest: of('three\n'), lfDigest: of('three\n'), size: 6, mode: 0o644 },
     { path: 'db/a/back\\slash', digest: of('x'), lfDigest: of('x'), size: 1, mode: 0o644 },
@@ -47,7 +49,7 @@ test('takes a root of several segments, and the top itself', async (t) => {
 
 test('a missing root is empty', async (t) => {
   const tree = await scratchTree(t);
-  assert.deepEqual(await scanTree(tree), { files: [], skips: [], leftovers: [] });
+  assert.deepEqual(await scanTree(tree), { files: [], skips: [], folders: new Set(), leftovers: [] });
 });
 
 test('names links, sockets and FIFOs, and follows none', async (t) => {
