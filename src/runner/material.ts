@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import type { Material, StampsOf } from './operations.ts';
 import { itemId, mergedText } from './plan-batch.ts';
 import { baseText } from './read-base.ts';
+import { referenced } from './referenced.ts';
 import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Unstable } from './unstable.ts';
@@ -243,9 +244,8 @@ async function findReferenced(
   await context.store.read(async (session) => {
     for (const { item } of deletions) {
       const row = material.rows.get(mapping.name)?.get(item.row?.seen.pk ?? '');
-      const count = row ? await session.referencing(table, row.image) : 0;
-      if (count > 0)
-        refused.set(itemId(item), { code: 'REFERENCED', message: `${count} rows of other tables would be deleted or changed with it` });
+      const refusal = row && (await referenced(session, table, row.image));
+      if (refusal) refused.set(itemId(item), refusal);
     }
   });
 }

@@ -8,6 +8,7 @@ import type { RowShape } from '../core/table.ts';
 import { type LockedRow, type LockedSeen, RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { keyImage } from './operations.ts';
+import { referenced } from './referenced.ts';
 import { inKeyOrder } from './row-order.ts';
 import { Refusals, Unstable } from './unstable.ts';
 
@@ -37,6 +38,7 @@ export async function writeRows(context: Context, batch: Batch, texts: Texts, tr
     if (last !== batch.previousTxid) throw wrongTarget();
     await session.setTreeTxid(tree, batch.txid);
     await checkUnmoved(session, pending);
+    await checkUnreferenced(session, pending);
     const own = pending.filter(({ checked }) => checked.table.transactional);
     const refused = await write(session, own, texts);
     for (const [index, refusal] of await readBack(session, own, refused)) refused.set(index, refusal);
@@ -107,6 +109,16 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
       }
     }
   }
+}
+
+/** What would take rows of other tables along, also one that came since the plan was made. */
+async function checkUnreferenced(session: Session, pending: Pending[]): Promise<void> {
+  const refused = new Map<number, Refusal>();
+  for (const { index, change, checked } of pending) {
+    const refusal = change.kind === 'delete' && (await referenced(session, checked.table, change.before ?? {}));
+    if (refusal) refused.set(index, refusal);
+  }
+  if (refused.size > 0) throw new Refusals(refused);
 }
 
 function releasePrimaryKey(change: RowChange, primaryKey: string[]): void {

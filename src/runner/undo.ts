@@ -1,19 +1,18 @@
-import type { Batch, BatchStatus, Operation, RowChange } from '../core/batch.ts';
+import type { Batch, BatchStatus, Operation } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
-import { keyId } from '../core/match.ts';
+import type { Refusal } from '../core/match.ts';
 import { canonical } from '../core/newlines.ts';
 import { head } from '../git/queries.ts';
 import type { Hold } from '../state/state.ts';
 import { RetryError } from '../store/store.ts';
-import { readFileSeen } from '../tree/read.ts';
 import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { followUpOfIntent } from './forward.ts';
 import { newBatch } from './new-batch.ts';
-import { keyImage, writable } from './operations.ts';
 import { neededTexts, recover } from './recovery.ts';
 import { emptyReport, type Report } from './report.ts';
+import { type Refused, reverseAll } from './reverse.ts';
 import { withLock } from './run.ts';
 import { tellStubOnce } from './stub-facts.ts';
 import { checkTarget, prepareTarget } from './target.ts';
@@ -65,25 +64,13 @@ async function doneBefore({ state }: Context, txid: string | null, last: string 
   return report;
 }
 
-async function attempt(context: Context, options: UndoOptions): Promise<Report> {
+/** @param refused what the database did not take when it was tried before */
+async function attempt(context: Context, options: UndoOptions, refused: Refused = new Map()): Promise<Report> {
   await checkTarget(context);
   const batch = await findBatch(context, options.txid);
   const texts = await context.state.blobs(neededTexts(batch));
   const report = emptyReport('undo', options.dryRun);
-  const operations: Operation[] = [];
-  const settled: Operation[] = [];
-  const base = new Set(
-    (await context.state.base()).map((entry) => JSON.stringify([entry.mapping, entry.path, entry.text, entry.file, entry.row])),
-  );
-  for (const operation of batch.operations) {
-    if (operation.outcome) continue;
-    const { after } = operation.base;
-    const baseMoved = after !== null && !base.has(JSON.stringify([after.mapping, after.path, after.text, after.file, after.row]));
-    const reversed = baseMoved ? null : await reverse(context, operation, texts);
-    if (reversed && operation.loser) settled.push(reversed);
-    if (reversed) operations.push(reversed);
-    else report.conflicts.push({ path: operation.path, mapping: operation.mapping, key: operation.key, ...changedSides(operation) });
-  }
+  const { operations, places, settled } = await reverseAll(context, batch, texts, refused, report);
   count(report, operations);
   if (options.dryRun || operations.length === 0) return report;
 
@@ -102,7 +89,10 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
     }
     report.notices.push(...deviations.notices);
   } catch (error) {
-    if (!(error instanceof Unstable || error instanceof RetryError || error instanceof Refusals)) throw error;
+    // Everything was rolled back. What the database takes is taken back without the rest.
+    if (error instanceof Refusals)
+      return attempt(context, { ...options, txid: batch.txid }, new Map([...refused, ...placed(error.items, places)]));
+    if (!(error instanceof Unstable || error instanceof RetryError)) throw error;
     throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', {
       hint: 'Run it again',
       cause: error,
@@ -111,12 +101,18 @@ async function attempt(context: Context, options: UndoOptions): Promise<Report> 
   return { ...report, txid: reversal.txid };
 }
 
+function placed(refused: Refused, places: readonly number[]): [number, Refusal][] {
+  return [...refused].map(([index, refusal]) => [places[index]!, refusal]);
+}
+
 async function findBatch(context: Context, txid: string | null): Promise<Batch & { status: BatchStatus }> {
   const { state } = context;
   if (txid === null) {
     // An undo that was cut short before it had done anything took nothing back.
     const history = (await state.history()).filter(({ status }) => status === 'done');
-    const undone = new Set(history.map(({ undoes }) => undoes));
+    const undone = new Set<string>();
+    // The newest first: an undo that was itself taken back took nothing back.
+    for (const entry of history) if (entry.undoes !== null && !undone.has(entry.txid)) undone.add(entry.undoes);
     const last = history.find((entry) => entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0);
     txid = last?.txid ?? null;
   }
@@ -127,87 +123,6 @@ async function findBatch(context: Context, txid: string | null): Promise<Batch &
     });
   }
   return batch;
-}
-
-/** The operation that takes `operation` back, or null where a side is no longer what the batch left. */
-async function reverse(context: Context, operation: Operation, texts: ReadonlyMap<Digest, Uint8Array>): Promise<Operation | null> {
-  const { base, seen } = operation;
-  const left = operation.files.length > 0 ? operation.files : [{ path: operation.path, after: seen.file }];
-  for (const { path, after } of left) {
-    const found = await readFileSeen(context.repository.top, path);
-    if ((found?.seen.digest ?? null) !== after) return null;
-  }
-  const row = operation.row && (await reverseRow(context, operation, operation.row));
-  if (operation.row && !row) return null;
-  if (!operation.row && !(await rowIsStill(context, operation))) return null;
-  for (const { before } of operation.files) if (before !== null) requireText(texts, before);
-  return {
-    mapping: operation.mapping,
-    key: row?.key ?? operation.key,
-    path: operation.files.find((change) => change.before !== null)?.path ?? operation.path,
-    files: operation.files.map(({ path, before, after, mode }) => ({ path, before: after, after: before, mode, temp: null, kept: null })),
-    row,
-    base: { before: base.after, after: base.before },
-    loser: null,
-    seen: { file: left.find(({ after }) => after !== null)?.after ?? null, row: operation.row ? operation.row.textAfter : seen.row },
-  };
-}
-
-async function reverseRow(context: Context, operation: Operation, change: RowChange): Promise<RowChange | null> {
-  const checked = context.mappings.find(({ mapping }) => mapping.name === operation.mapping);
-  if (!checked) return null;
-  const { shape } = checked;
-  return context.store.read(async (session) => {
-    const base = { ...change, textBefore: change.textAfter, textAfter: change.textBefore };
-    if (change.kind === 'delete') {
-      if ((await session.find(shape, change.key)).length > 0) return null;
-      return { ...base, kind: 'insert', set: writable(checked.table, change.before ?? {}), before: null };
-    }
-    const row = (await session.lock(shape, change.pk ? [change.pk] : [])).get(change.pk ?? '');
-    if (!row?.inScope || row.digest !== change.textAfter || keyId(checked.mapping, row.key) !== keyId(checked.mapping, change.key))
-      return null;
-    if (change.kind === 'insert') return { ...base, kind: 'delete', before: row.image, set: {} };
-    const key = change.keyBefore ?? change.key;
-    const columns = Object.keys(change.set);
-    const old = Object.fromEntries(
-      Object.entries(writable(checked.table, change.before ?? {})).filter(
-        ([column]) => columns.includes(column) || column === change.content,
-      ),
-    );
-    return {
-      ...base,
-      kind: 'update',
-      key,
-      keyBefore: change.keyBefore ? change.key : null,
-      before: row.image,
-      set: { ...old, ...keyImage(change.keyBefore ? key : {}) },
-    };
-  });
-}
-
-/** A batch that wrote only the file: its row must still hold what the file was given. */
-async function rowIsStill(context: Context, operation: Operation): Promise<boolean> {
-  const checked = context.mappings.find(({ mapping }) => mapping.name === operation.mapping);
-  if (!checked) return false;
-  const { after, before } = operation.base;
-  const pk = (after ?? before)?.pk;
-  return context.store.read(async (session) => {
-    const row = pk ? (await session.lock(checked.shape, [pk])).get(pk) : undefined;
-    if (row || operation.seen.row !== null) return row?.inScope === true && row.digest === operation.seen.row;
-    // Where there was none, another row may have come to have the key since.
-    return (await session.find(checked.shape, before?.key ?? operation.key)).length === 0;
-  });
-}
-
-function requireText(texts: ReadonlyMap<Digest, Uint8Array>, key: Digest): void {
-  if (texts.has(key)) return;
-  throw new SyncError('NOT_FOUND', 'The texts of this batch are no longer in the history', {
-    hint: 'History is kept for 30 days or 500 MB',
-  });
-}
-
-function changedSides({ files }: Operation): { file: 'changed'; row: 'changed' | 'same' } {
-  return { file: 'changed', row: files.length > 0 ? 'same' : 'changed' };
 }
 
 /** What an undo leaves differing waits for a person: hooks and watcher would carry it over again at once. */

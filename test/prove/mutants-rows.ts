@@ -217,7 +217,7 @@ export const mutantsOfRows: readonly Mutant[] = [
   {
     name: 'undo ignores edited file',
     promise: 'G9',
-    file: 'src/runner/undo.ts',
+    file: 'src/runner/reverse.ts',
     find: 'if ((found?.seen.digest ?? null) !== after) return null;',
     replace: 'if (found === undefined && after === undefined) return null;',
     rig: 'test/prove/histories.test.ts',
@@ -227,7 +227,7 @@ export const mutantsOfRows: readonly Mutant[] = [
   {
     name: 'undo ignores edited row',
     promise: 'G9',
-    file: 'src/runner/undo.ts',
+    file: 'src/runner/reverse.ts',
     find: 'if (!row?.inScope || row.digest !== change.textAfter || ',
     replace: 'if (!row || ',
     rig: 'test/prove/histories.test.ts',
@@ -358,7 +358,7 @@ export const mutantsOfRows: readonly Mutant[] = [
   {
     name: 'undo ignores a new row',
     promise: 'G9',
-    file: 'src/runner/undo.ts',
+    file: 'src/runner/reverse.ts',
     find: '    return (await session.find(checked.shape, before?.key ?? operation.key)).length === 0;',
     replace: '    return true;',
     rig: 'test/prove/histories.test.ts',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
-import { createProject, type Engine, exitOf, type Project } from '../helpers/project.ts';
-import { addPages, assertQuiet, at, bodies, refusalOf, skips } from '../helpers/scenario.ts';
+import { createProject, type Engine, exitOf, nothing, type Project } from '../helpers/project.ts';
+import { addPages, assertQuiet, at, bodies, conflicts, refusalOf, skips } from '../helpers/scenario.ts';
 
 useMariadb();
 
@@ -163,6 +163,43 @@ describe('constraints', () => {
         );
       }
     }
+  });
+
+  it('a row that others reference since is not deleted by an undo either, which takes back the rest', async (t) => {
+    for (const engine of ['sqlite', 'innodb'] as const) {
+      const id = engine === 'sqlite' ? 'INTEGER PRIMARY KEY' : 'INT AUTO_INCREMENT PRIMARY KEY';
+      const project = await table(t, engine, [
+        `CREATE TABLE pages (id ${id}, lang VARCHAR(10), slug VARCHAR(60), body TEXT)`,
+        `CREATE TABLE comments (cid ${id}, page INT, CONSTRAINT fk FOREIGN KEY (page) REFERENCES pages (id) ON DELETE CASCADE)`,
+        "INSERT INTO pages (lang, slug, body) VALUES ('en', 'home', 'home')",
+      ]);
+      await project.write(at('home'), 'edited');
+      await project.write(at('new'), 'new');
+      await project.run('sync');
+      await project.db.sql("INSERT INTO comments (page) SELECT id FROM pages WHERE slug = 'new'");
+      const report = await project.undo();
+      assert.deepEqual(
+        [skips(report), conflicts(report), report.rows],
+        [{ [at('new')]: 'REFERENCED' }, [], { ...nothing.rows, written: 1 }],
+      );
+      assert.deepEqual(await bodies(project.db), { home: 'home', new: 'new' });
+      assert.equal((await project.db.sql('SELECT cid FROM comments')).length, 1, engine);
+    }
+  });
+
+  it('what the database does not take back is named, and the rest is taken back', async (t) => {
+    const project = await table(t, 'sqlite', [
+      'CREATE TABLE pages (id INTEGER PRIMARY KEY, lang TEXT, slug TEXT, body TEXT)',
+      "INSERT INTO pages (lang, slug, body) VALUES ('en', 'home', 'home'), ('en', 'about', 'about')",
+    ]);
+    await project.write(at('home'), 'home edited');
+    await project.write(at('about'), 'about edited');
+    await project.run('sync');
+    await project.db.sql("CREATE TRIGGER t BEFORE UPDATE ON pages WHEN new.body = 'home' BEGIN SELECT RAISE(ABORT, 'not home'); END");
+    const report = await project.undo();
+    assert.deepEqual([skips(report), conflicts(report), report.rows.written], [{ [at('home')]: 'REFUSED_BY_DATABASE' }, [], 1]);
+    assert.deepEqual(await bodies(project.db), { home: 'home edited', about: 'about' });
+    assert.equal(await project.read(at('home')), 'home edited');
   });
 
   it('a NOT NULL column without a default refuses the new row by name, unless the mapping fills it', async (t) => {

@@ -50,6 +50,20 @@ describe('an undone batch', () => {
     }
   });
 
+  it('counts again once its undo was undone: the next undo takes it back, and no older one', async (t) => {
+    const project = await pages(t);
+    await setBody(project.db, 'about', 'older');
+    await project.run('sync');
+    await project.write(at('home'), 'newer');
+    await project.run('sync');
+    const undone = await project.undo();
+    await project.undo(undone.txid ?? '');
+    assert.equal((await bodies(project.db)).home, 'newer');
+    await project.undo();
+    const { home } = await bodies(project.db);
+    assert.deepEqual([home, await project.read(at('about'))], ['home', 'older']);
+  });
+
   it('is held back from hooks and watcher until it is edited again or named', async (t) => {
     const project = await pages(t);
     await project.write(at('home'), 'home edited');
