@@ -1,7 +1,10 @@
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { SyncError } from '../core/errors.ts';
 import { openRepository } from '../git/repository.ts';
 import { packageVersion } from '../runner/package-version.ts';
 import { reachRunner } from '../runner/reach.ts';
+import { defaultRequest } from '../runner/request.ts';
 import { type Runner, startRunner } from '../runner/runner.ts';
 import { surroundingsOf } from './surroundings.ts';
 import type { Terminal } from './terminal.ts';
@@ -9,35 +12,72 @@ import type { Terminal } from './terminal.ts';
 /** In milliseconds: how long what waited may take to begin once the pause is over. */
 const PATIENCE = 2_000;
 
+/** In milliseconds: how soon a lease that could not be taken is tried again. Nobody tells when a lock is free. */
+const RETRY = 200;
+
 interface Lease {
-  /** Resolves when it is over, released or not. */
+  /** Resolves when the runner that gave it has left. */
   over: Promise<void>;
   release(): Promise<void>;
 }
 
-/** Takes a lease, and takes it anew where the runner that gave it ends. Resolves to what releases it. */
+/**
+ * Takes a lease, and takes it anew where the runner that gave it ends. Resolves to what releases it.
+ *
+ * @throws {SyncError} `LOCKED` if another run held the lock for too long
+ */
 export async function keepLease(terminal: Terminal, why: string): Promise<() => Promise<void>> {
-  let isReleased = false;
-  let lease = await takeLease(terminal, why);
+  const released = Promise.withResolvers<void>();
+  const isOver = new AbortController();
+  let lease = await takeOnceFree(terminal, why);
   const keep = async (): Promise<void> => {
     for (;;) {
-      await lease.over;
-      if (isReleased) return;
+      await Promise.race([lease.over, released.promise]);
+      if (isOver.signal.aborted) return;
       terminal.err('sync-run: The runner has left; the pause is taken anew\n');
-      lease = await takeLease(terminal, why);
-      if (isReleased) await lease.release();
+      lease = await takeAnew(terminal, why, isOver.signal);
     }
   };
-  const keeping = keep().catch((error: unknown) => {
-    terminal.err(
-      `sync-run: The pause is over although the command still runs: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
-  });
+  const keeping = keep();
   return async () => {
-    isReleased = true;
-    await lease.release();
+    isOver.abort();
+    released.resolve();
     await keeping;
+    await lease.release();
   };
+}
+
+/** A run that is at work with the lock is waited for. */
+async function takeOnceFree(terminal: Terminal, why: string): Promise<Lease> {
+  const end = performance.now() + defaultRequest.lockTimeout;
+  for (;;) {
+    try {
+      return await takeLease(terminal, why);
+    } catch (error) {
+      if (!(error instanceof SyncError && error.code === 'LOCKED') || performance.now() >= end) throw error;
+    }
+    await setTimeout(RETRY, undefined, { signal: terminal.signal });
+  }
+}
+
+/** The command runs on whatever happens, so this is tried until there is a lease or the command is over. */
+async function takeAnew(terminal: Terminal, why: string, isOver: AbortSignal): Promise<Lease> {
+  let told = false;
+  while (!isOver.aborted) {
+    try {
+      return await takeLease(terminal, why);
+    } catch (error) {
+      // A runner that leaves has the lock until its batch is done, and a new one has no socket at first.
+      if (!told) terminal.err(`sync-run: There is no pause at this moment; it is tried again. ${reasonOf(error)}\n`);
+      told = true;
+    }
+    await Promise.race([setTimeout(RETRY), once(isOver, 'abort')]);
+  }
+  return { over: Promise.resolve(), release: async () => {} };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A lease of the runner; where there is none, this process is the runner for as long as the command runs. */
@@ -59,14 +99,12 @@ async function takeLease(terminal: Terminal, why: string): Promise<Lease> {
     rows: null,
   });
   const release = runner.gate.hold({ who: 'sync-run hold', why });
-  const over = Promise.withResolvers<void>();
   return {
-    over: over.promise,
+    over: new Promise(() => {}),
     async release() {
       release();
       await finishWhatWaited(runner);
       await runner.close();
-      over.resolve();
     },
   };
 }

@@ -23,6 +23,8 @@ export interface Terminal {
   readonly output: NodeJS.WriteStream;
   out(data: string | Uint8Array): void;
   err(text: string): void;
+  /** Gives the signals to somebody else while the work is done; this program then goes on. */
+  leaveSignals<T>(to: (signal: StopSignal) => void, work: () => Promise<T>): Promise<T>;
   /** All of standard input. */
   readInput(): Promise<string>;
   /** Ends the program with this exit code, once all that was written is out. */
@@ -38,12 +40,16 @@ export interface Runtime {
 
 const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 
+export type StopSignal = keyof typeof signals;
+
 export function createTerminal(process: NodeJS.Process): Terminal {
   const { stdin, stdout, stderr, env } = process;
   const controller = new AbortController();
-  let closedPipe = false;
+  const closedPipes = new Set<NodeJS.WriteStream>();
+  let other: ((signal: StopSignal) => void) | null = null;
 
-  const interrupt = (signal: 'SIGINT' | 'SIGTERM'): void => {
+  const interrupt = (signal: StopSignal): void => {
+    if (other) return other(signal);
     if (controller.signal.aborted) process.exit(signals[signal]);
     stderr.write('\nStopping. What is being written is finished first; once more stops at once\n');
     controller.abort(new Interrupted(signal, signals[signal]));
@@ -54,11 +60,12 @@ export function createTerminal(process: NodeJS.Process): Terminal {
     process.exit(5);
   };
   // A reader that has seen enough (`| head`) is no failure.
-  const onStreamError = (error: Error): void => {
-    if (!isClosedPipe(error)) throw error;
-    closedPipe = true;
-  };
-  for (const stream of [stdout, stderr]) stream.on('error', onStreamError);
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: Error) => {
+      if (!isClosedPipe(error)) throw error;
+      closedPipes.add(stream);
+    });
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
   process.on('uncaughtException', fatal);
 
@@ -73,10 +80,18 @@ export function createTerminal(process: NodeJS.Process): Terminal {
     input: stdin,
     output: stderr,
     out(data) {
-      if (!closedPipe) stdout.write(data);
+      if (!closedPipes.has(stdout)) stdout.write(data);
     },
     err(text) {
       stderr.write(hasColor(stderr, env) ? text : stripVTControlCharacters(text));
+    },
+    async leaveSignals(to, work) {
+      other = to;
+      try {
+        return await work();
+      } finally {
+        other = null;
+      }
     },
     async readInput() {
       const chunks: Buffer[] = [];

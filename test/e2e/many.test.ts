@@ -270,6 +270,24 @@ it('a hold outlives the runner it asked, and a commit meanwhile is checked only'
   assert.equal((await site.rows())['home'], 'committed\n');
 });
 
+it('a hold ends as its command does, whoever gave the pause; a command that is stopped twice is held to its end', async (t) => {
+  const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
+  for (const beside of ['nobody', 'watch']) {
+    if (beside === 'watch') await watch(t, site);
+    const { code, stdout, stderr } = await site.cli(['hold', '--', 'sh', '-c', 'echo done; exit 3']);
+    assert.deepEqual([code, stdout, stderr], [3, 'done\n', ''], beside);
+    const go = site.repo.beside(`go-${beside}`);
+    const script = `trap 'echo term' TERM; while [ ! -e '${go}' ] && kill -0 $PPID; do sleep 0.05; done; exit 4`;
+    const hold = start(t, site, ['hold', '--', 'sh', '-c', `echo ready; ${script}`]);
+    await until('the command runs', async () => hold.said().includes('ready'));
+    for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) process.kill(hold.child.pid!, signal);
+    await until('SIGTERM has reached the command', async () => hold.said().includes('term'));
+    assert.match((await site.cli(['status'])).stdout, /it waits since .*: sync-run hold/);
+    await writeFile(go, '');
+    assert.equal(await hold.ended, 4, hold.said());
+  }
+});
+
 it('a pause lasts over runners, twice is once, and what waited follows', async (t) => {
   const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
   const first = await watch(t, site);

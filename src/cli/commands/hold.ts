@@ -12,7 +12,11 @@ export async function holdCommand({ terminal, args }: Call): Promise<Result> {
   const release = await keepLease(terminal, `\`${args.join(' ')}\` runs`);
   try {
     const child = spawn(program, rest, { cwd: terminal.cwd, env: terminal.env, stdio: 'inherit' });
-    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    // The pause lasts as long as the command. Ctrl+C reaches that, too: the terminal sends it to both.
+    const forward = (stop: NodeJS.Signals): void => void (stop === 'SIGTERM' && child.kill(stop));
+    const [code, signal] = await terminal.leaveSignals(forward, async () => {
+      return (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    });
     return { exit: code ?? 128 + (signal ? constants.signals[signal] : 0) };
   } catch (cause) {
     throw new SyncError('USAGE', `The command "${program}" could not be started`, { cause });
