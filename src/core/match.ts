@@ -43,7 +43,7 @@ export interface Matched {
   forgotten: BaseEntry[];
 }
 
-type Draft = { base: BaseEntry | null; file: FileSide | null; row: RowSide | null };
+type Draft = { base: BaseEntry | null; file: FileSide | null; row: RowSide | null; refusal?: Refusal };
 
 /**
  * Pairs base entries, rows and files into items.
@@ -63,7 +63,7 @@ export function match(findings: Findings, factsOf: (path: string) => ItemFacts =
   }
   attachRowsByKey(mapping, drafts, rows);
   attachFiles(drafts, files);
-  attachRenamedFiles(findings, drafts, files);
+  attachRenamedFiles(findings, drafts, files, factsOf);
   for (const row of rows.rest()) drafts.push({ base: null, row, file: row.path === null ? null : files.take(row.path) });
   for (const file of files.rest()) drafts.push({ base: null, row: null, file });
 
@@ -107,17 +107,48 @@ function attachRowsByKey(mapping: Mapping, drafts: Draft[], rows: Leftovers<RowS
 }
 
 function attachFiles(drafts: Draft[], files: Leftovers<FileSide>): void {
-  for (const draft of drafts) if (draft.base) draft.file = files.take(draft.base.path);
+  attachExchanged(drafts, files);
+  for (const draft of drafts) if (draft.base && !draft.file) draft.file = files.take(draft.base.path);
   for (const draft of drafts) {
     if (!draft.file && draft.row?.path) draft.file = files.take(draft.row.path);
   }
 }
 
+/**
+ * Where names were exchanged or passed on, the file at the base path may be another row's by now. Its text tells, or that its own file is
+ * gone; where nothing tells, both wait for a person.
+ */
+function attachExchanged(drafts: Draft[], files: Leftovers<FileSide>): void {
+  const owners = new Map(drafts.flatMap((draft) => (draft.base ? [[draft.base.path, draft] as const] : [])));
+  const fits = ({ base, row }: Draft, { text }: FileSide): boolean => text === base?.text || text === row?.text;
+  for (const draft of drafts) {
+    const there = draft.base && draft.row?.path && draft.row.path !== draft.base.path ? files.peek(draft.row.path) : null;
+    const owner = there && owners.get(there.seen.path);
+    const own = files.peek(draft.base?.path ?? '');
+    if (!there || !owner || fits(owner, there) || (own && fits(draft, own))) continue;
+    const owned = owner.row?.path ? (owner.file ?? files.peek(owner.row.path)) : null;
+    if (fits(draft, there) || (!own && owned)) draft.file = files.take(there.seen.path);
+    else for (const one of [draft, owner]) one.refusal = exchanged(one);
+  }
+}
+
+function exchanged({ base, row }: Draft): Refusal {
+  const names = [base?.path, row?.path].map((path) => `"${path}"`).join(' or ');
+  return {
+    code: 'OCCUPIED',
+    message: `Names were exchanged and both texts edited: nobody can tell whether the file of this row is ${names}`,
+  };
+}
+
 /** A file that vanished and one that appeared are a rename where git says so, or where exactly one of each has the same text. */
-function attachRenamedFiles(findings: Findings, drafts: Draft[], files: Leftovers<FileSide>): void {
-  const takenKeys = new Set(findings.rows.map((row) => keyId(findings.mapping, row.seen.key)));
-  const free = (file: FileSide): boolean => file.key === null || !takenKeys.has(keyId(findings.mapping, file.key));
-  const lost = new Map(drafts.filter((draft) => draft.base && draft.row && !draft.file).map((draft) => [draft.base?.path ?? '', draft]));
+function attachRenamedFiles(findings: Findings, drafts: Draft[], files: Leftovers<FileSide>, factsOf: (path: string) => ItemFacts): void {
+  const idOf = (key: Key): string => keyId(findings.mapping, key);
+  const takenKeys = new Set(findings.rows.map((row) => idOf(row.seen.key)));
+  const free = (file: FileSide): boolean => file.key === null || !takenKeys.has(idOf(file.key));
+  // A file that a sparse checkout left out has not vanished.
+  const isLost = ({ base, row, file }: Draft): boolean => base !== null && row !== null && file === null && !factsOf(base.path).sparse;
+  const lost = new Map(drafts.filter(isLost).map((draft) => [draft.base?.path ?? '', draft]));
+  attachMisspelled(lost, files, idOf);
   for (const [to, from] of findings.renames) {
     const draft = lost.get(from);
     const file = files.peek(to);
@@ -130,6 +161,21 @@ function attachRenamedFiles(findings: Findings, drafts: Draft[], files: Leftover
   for (const [text, draft] of vanished) {
     const file = appeared.get(text);
     if (draft && file) draft.file = files.take(file.seen.path);
+  }
+}
+
+/** Under another name that stands for the very same row, such as one in another folder of a derived name. */
+function attachMisspelled(lost: Map<string, Draft>, files: Leftovers<FileSide>, idOf: (key: Key) => string): void {
+  if (lost.size === 0) return;
+  const byKey = Map.groupBy(
+    files.rest().filter(({ key }) => key !== null),
+    ({ key }) => idOf(key ?? {}),
+  );
+  for (const [path, draft] of lost) {
+    const [file, another] = byKey.get(idOf(draft.row?.seen.key ?? {})) ?? [];
+    if (!file || another) continue;
+    draft.file = files.take(file.seen.path);
+    lost.delete(path);
   }
 }
 
@@ -148,7 +194,7 @@ function toItem(draft: Draft, mapping: Mapping, factsOf: (path: string) => ItemF
     base,
     file: file && { seen: file.seen, text: file.text, key: file.key, ...(file.home !== undefined && { home: file.home }) },
     row: row && { seen: row.seen, text: row.text, path: row.path ?? '' },
-    skip: row?.refusal ?? (misplaced(draft) ? file?.refusal : null) ?? null,
+    skip: draft.refusal ?? row?.refusal ?? (misplaced(draft) ? file?.refusal : null) ?? null,
     facts: factsOf(path),
   };
 }

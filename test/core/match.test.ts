@@ -38,7 +38,7 @@ function paired({ base: entries = [], rows = [], files = [], renames = [] }: Fou
       item.base ? `${item.base.pk}${slugOf(item.base.path)}=${item.base.text}` : '-',
       item.file ? `${slugOf(item.file.seen.path)}=${item.file.text}` : '-',
       item.row ? `${item.row.seen.pk}${slugOf(item.row.path)}=${item.row.text}` : '-',
-    ].join(' / ');
+    ].join(' / ') + (item.skip ? ` ${item.skip.code}` : '');
   return { items: matched.items.map(show).sort(), forgotten: matched.forgotten.map((entry) => entry.pk) };
 }
 
@@ -103,6 +103,60 @@ describe('pairing base, files and rows', () => {
       'a name another row has is no rename',
       { base: [base('1', 'a', 'B')], files: [file('b', 'B')], rows: [row('1', 'a', 'B'), row('2', 'b', 'R')] },
       ['- / b=B / ["2"]b=R', '["1"]a=B / - / ["1"]a=B'],
+    ],
+    [
+      'a file under another name of the very same row is its file, and waits for the right name',
+      {
+        base: [base('1', 'a', 'B')],
+        files: [{ ...file('A', 'F'), key: { slug: 'a' }, refusal: { code: 'WRONG_PATH', message: '' } }],
+        rows: [row('1', 'a', 'B')],
+      },
+      ['["1"]a=B / A=F / ["1"]a=B WRONG_PATH'],
+    ],
+    [
+      'names that were exchanged on both sides are agreed on',
+      {
+        base: [base('1', 'a', 'A'), base('2', 'b', 'B')],
+        files: [file('a', 'B'), file('b', 'A')],
+        rows: [row('1', 'b', 'A'), row('2', 'a', 'B')],
+      },
+      ['["1"]a=A / b=A / ["1"]b=A', '["2"]b=B / a=B / ["2"]a=B'],
+    ],
+    [
+      'so is a name that was passed on',
+      {
+        base: [base('1', 'home', 'A'), base('2', 'new', 'B')],
+        files: [file('old', 'A'), file('home', 'B')],
+        rows: [row('1', 'old', 'A'), row('2', 'home', 'B')],
+      },
+      ['["1"]home=A / old=A / ["1"]old=A', '["2"]new=B / home=B / ["2"]home=B'],
+    ],
+    [
+      'with the files edited since',
+      {
+        base: [base('1', 'home', 'A'), base('2', 'new', 'B')],
+        files: [file('old', 'A2'), file('home', 'B2')],
+        rows: [row('1', 'old', 'A'), row('2', 'home', 'B')],
+      },
+      ['["1"]home=A / old=A2 / ["1"]old=A', '["2"]new=B / home=B2 / ["2"]home=B'],
+    ],
+    [
+      'rows that exchanged names while both files were edited: nobody can say whether those moved, too',
+      {
+        base: [base('1', 'a', 'A'), base('2', 'b', 'B')],
+        files: [file('a', 'A2'), file('b', 'B2')],
+        rows: [row('1', 'b', 'A'), row('2', 'a', 'B')],
+      },
+      ['["1"]a=A / a=A2 / ["1"]b=A OCCUPIED', '["2"]b=B / b=B2 / ["2"]a=B OCCUPIED'],
+    ],
+    [
+      'a name that was passed on, with the file of the second gone: nobody can say which file is whose',
+      {
+        base: [base('1', 'home', 'A'), base('2', 'new', 'B')],
+        files: [file('home', 'X')],
+        rows: [row('1', 'old', 'A'), row('2', 'home', 'B')],
+      },
+      ['["1"]home=A / home=X / ["1"]old=A OCCUPIED', '["2"]new=B / - / ["2"]home=B OCCUPIED'],
     ],
     ['what is gone on both sides is forgotten', { base: [base('1', 'a', 'B')] }, [], ['["1"]']],
   ];

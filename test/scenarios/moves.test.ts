@@ -14,7 +14,7 @@ import {
   type Engine,
   type Project,
 } from '../helpers/project.ts';
-import { addPages, assertQuiet, at, rowOf } from '../helpers/scenario.ts';
+import { addPages, assertQuiet, at, rowOf, bodies, skips } from '../helpers/scenario.ts';
 
 useMariadb();
 
@@ -158,6 +158,39 @@ describe('a template set', () => {
       assert.equal(await project.read(`db/template_sets/${folder}/header/header.html`), '<header>mine</header>\n');
       await assertQuiet(project);
     }
+  });
+});
+
+describe('names that rows pass on', () => {
+  it('are agreed on where the files have passed them on already, by another clone', async (t) => {
+    for (const renames of [
+      { home: 'old', news: 'home' },
+      { home: 'tmp', news: 'home', tmp: 'news' },
+    ]) {
+      const project = await pages(t);
+      for (const [from, to] of Object.entries(renames)) {
+        await project.db.sql('UPDATE pages SET slug = ? WHERE slug = ?', [to ?? '', from]);
+        await project.repo.move(at(from), at(to ?? ''));
+      }
+      await project.repo.commit('As the other clone exported it');
+      const [rows, files] = [await bodies(project.db), await project.files()];
+      const report = await project.run('import', { source: 'hook' });
+      assert.deepEqual(done(report), { ...nothing, adopted: 2, conflicts: [] });
+      assert.deepEqual([await bodies(project.db), await project.files()], [rows, files]);
+      await assertQuiet(project);
+    }
+  });
+
+  it('to a file under another name of its own row delete nothing', async (t) => {
+    const project = await forum(t);
+    await project.repo.move(`${MINE}/header/header.html`, `${MINE}/misc/header.html`);
+    await project.repo.commit('Moved');
+    const rows = await project.db.sql('SELECT * FROM mybb_templates ORDER BY tid');
+    for (const source of ['hook', 'cli'] as const) {
+      const report = await project.run('sync', { source });
+      assert.deepEqual([Object.values(skips(report)), report.rows], [['WRONG_PATH'], nothing.rows]);
+    }
+    assert.deepEqual(await project.db.sql('SELECT * FROM mybb_templates ORDER BY tid'), rows);
   });
 });
 
