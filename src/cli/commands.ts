@@ -168,7 +168,7 @@ export const commands: CommandDefinition[] = [
       {
         flags: '--rows <seconds>',
         description: 'also bring edited rows to the files, looking for them that often',
-        parse: (value) => duration('--rows', value),
+        parse: (value) => interval('--rows', value),
       },
       { flags: '--detach', description: 'in the background, with a log in the state folder' },
       { flags: '--log <file>', description: 'write what happens to a file' },
@@ -279,11 +279,23 @@ export const commands: CommandDefinition[] = [
   },
 ];
 
+/** In milliseconds: a day, well within what a timer can take (2^31 - 1). */
+const LONGEST = 86_400_000;
+
 /** Seconds as people type them, or with a unit, as milliseconds. */
 function duration(flag: string, value: string): number {
   const [, number, unit] = /^(\d{1,7}(?:\.\d+)?)(ms|s)?$/.exec(value) ?? [];
   if (number === undefined) throw new SyncError('USAGE', `"${flag}" takes a number of seconds such as 30 or 0.5, found "${value}"`);
-  return Math.round(Number(number) * (unit === 'ms' ? 1 : 1000));
+  const ms = Math.round(Number(number) * (unit === 'ms' ? 1 : 1000));
+  if (ms > LONGEST) throw new SyncError('USAGE', `"${flag}" takes at most ${LONGEST / 1000} seconds, found "${value}"`);
+  return ms;
+}
+
+/** The time between two looks; without one they would never end. */
+function interval(flag: string, value: string): number {
+  const ms = duration(flag, value);
+  if (ms === 0) throw new SyncError('USAGE', `"${flag}" takes a time above zero, found "${value}"`);
+  return ms;
 }
 
 function count(value: string): number {

@@ -7,7 +7,7 @@ import { readStatus } from '../runner/status.ts';
 /**
  * Paths as people type them, relative to `cwd`, as paths from the top of the working tree with `/`. Null means everything.
  *
- * @throws {SyncError} `NOT_FOUND` for a path outside of the working tree
+ * @throws {SyncError} `NOT_FOUND` for a path outside of the working tree, `USAGE` for an empty one: that is a variable that was not set
  */
 export async function toRepositoryPaths(top: string, cwd: string, paths: readonly string[]): Promise<string[] | null> {
   const inside = await Promise.all(paths.map((path) => toRepositoryPath(top, cwd, path)));
@@ -16,6 +16,7 @@ export async function toRepositoryPaths(top: string, cwd: string, paths: readonl
 
 /** The top itself is the empty path. */
 export async function toRepositoryPath(top: string, cwd: string, path: string): Promise<string> {
+  if (path === '') throw new SyncError('USAGE', 'A path is empty', { hint: 'Name a path, or "." for everything here' });
   // git gives the top without symbolic links, so the folder of the path must be without them too.
   const full = await withoutLinks(resolve(cwd, path));
   const inside = relative(top, full);
@@ -56,7 +57,9 @@ async function withoutLinks(path: string): Promise<string> {
   try {
     return join(await realpath(folder), relative(folder, path));
   } catch (error) {
-    if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'ENOTDIR'].includes(code))
+      throw new SyncError('NOT_FOUND', `"${path}" cannot be looked at (${code})`, { cause: error });
     return join(await withoutLinks(folder), relative(folder, path));
   }
 }

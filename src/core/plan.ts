@@ -136,17 +136,18 @@ function carryDeletion(decision: Decision, policy: Policy, winner: Side, loser: 
   const { item } = decision;
   const forced = policy.settle !== null;
   const to = other(winner);
-  if (winner === 'file' && item.base && policy.source !== 'cli' && !item.facts.removedFromIndex) return { ...decision, missing: true };
-  if (!writes(policy.direction, to)) {
-    const missing = winner === 'file' && item.base !== null && !item.facts.removedFromIndex;
-    return { ...decision, ahead: winner, missing };
-  }
-  const refusal = forbidden(item, to);
+  // What has no base was never on both sides: it is an addition, whoever wins.
+  if (!item.base) return { ...decision, ahead: to };
+  const missing = winner === 'file' && !item.facts.removedFromIndex;
+  const refusal = forbidden(item, to) ?? (item.mapping.delete === 'ignore' && !forced ? deleteIgnored(item) : null);
+  if (missing && policy.source !== 'cli') return refusal ? { ...decision, skip: refusal } : { ...decision, missing: true };
+  if (!writes(policy.direction, to)) return { ...decision, ahead: winner, missing };
   if (refusal) return { ...decision, skip: refusal };
-  if (item.mapping.delete === 'ignore' && !forced) {
-    return { ...decision, skip: { code: 'DELETE_IGNORED', message: `The mapping "${item.mapping.name}" does not apply deletes` } };
-  }
   return to === 'row' ? { ...decision, row: { kind: 'delete' }, loser } : { ...decision, file: { kind: 'delete' }, loser };
+}
+
+function deleteIgnored({ mapping }: Item): Decision['skip'] {
+  return { code: 'DELETE_IGNORED', message: `The mapping "${mapping.name}" does not apply deletes` };
 }
 
 function carryAddition(decision: Decision, policy: Policy, winner: Side, loser: Side | null): Decision {
@@ -183,7 +184,7 @@ function carryChanges(decision: Decision, policy: Policy, winner: Side, loser: S
     if (!wanted) continue;
     if (!writes(policy.direction, side)) result = { ...result, ahead: other(side) };
     else {
-      const refusal = forbidden(item, side) ?? emptied(item, textFrom === other(side) ? side : null, policy);
+      const refusal = forbidden(item, side) ?? emptied(item, textFrom === other(side) ? side : null, policy, disputed);
       if (refusal) return { ...decision, skip: refusal };
     }
   }
@@ -208,12 +209,18 @@ function carryChanges(decision: Decision, policy: Policy, winner: Side, loser: S
 function overallState(item: Item): State {
   const texts = textsOf(item);
   const text = compare(texts);
+  // Deleted on one side and renamed on the other is a conflict, as with an edit; a lookup that was retitled renames no row.
+  if (!item.file && text === 'file-ahead' && hasNewKey(item)) return 'conflict';
   if (!item.file || !item.row) return text;
   const name = compareNames(item);
   if (text === 'conflict' || name === 'conflict') return 'conflict';
   const ahead = new Set([text, name].filter((state) => state === 'file-ahead' || state === 'row-ahead'));
   if (ahead.size === 0) return text === 'in-sync' && name === 'in-sync' ? 'in-sync' : 'agreed';
   return ahead.has('file-ahead') ? 'file-ahead' : 'row-ahead';
+}
+
+function hasNewKey({ mapping, base, row }: Item): boolean {
+  return base !== null && row !== null && mapping.keyColumns.some((column) => base.key[column] !== row.seen.key[column]);
 }
 
 export function textsOf(item: Item): Texts {
@@ -261,8 +268,9 @@ export function forbidden(item: Item, side: Side): Decision['skip'] {
   return null;
 }
 
-function emptied(item: Item, side: Side | null, policy: Policy): Decision['skip'] {
-  if (side === null || item.mapping.empty === 'allow' || policy.settle !== null || policy.prefer !== null) return null;
+/** @param disputed whether `--prefer` settles this item; of the others it says nothing */
+function emptied(item: Item, side: Side | null, policy: Policy, disputed: boolean): Decision['skip'] {
+  if (side === null || item.mapping.empty === 'allow' || policy.settle !== null || (policy.prefer !== null && disputed)) return null;
   const from = side === 'file' ? item.row?.text : item.file?.text;
   const to = side === 'file' ? item.file?.text : item.row?.text;
   if (from !== EMPTY_DIGEST || to === EMPTY_DIGEST) return null;

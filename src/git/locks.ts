@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { SyncError } from '../core/errors.ts';
-import { operations, type Busy } from './busy.ts';
+import { operations, type Busy, type Operation } from './busy.ts';
 import type { Repository } from './repository.ts';
 
 /** A net for file systems that lose or lack notifications, in milliseconds. */
@@ -54,9 +54,14 @@ function watched(folder: string, look: () => void): FSWatcher | null {
   }
 }
 
+/** Whether it is one that a single git command holds while it writes. */
+export function isLock(operation: Operation): boolean {
+  return operation === 'index.lock' || operation === 'HEAD.lock';
+}
+
 async function heldLock(repo: Pick<Repository, 'gitDir'>): Promise<Busy | null> {
   const found = await operations(repo);
-  return found.find(({ operation }) => operation === 'index.lock' || operation === 'HEAD.lock') ?? null;
+  return found.find(({ operation }) => isLock(operation)) ?? null;
 }
 
 function stillLocked(lock: Busy, timeoutMs: number): SyncError {

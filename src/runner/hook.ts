@@ -3,6 +3,8 @@ import { SyncError } from '../core/errors.ts';
 import { needsPerson } from '../core/skips.ts';
 import { operations } from '../git/busy.ts';
 import { hookNames } from '../git/hooks-names.ts';
+import { isLock, waitForLocks } from '../git/locks.ts';
+import type { Repository } from '../git/repository.ts';
 import { type KnownStatus, readStaged } from '../git/staged.ts';
 import type { Context } from './context.ts';
 import { passOf } from './pass.ts';
@@ -59,14 +61,30 @@ export async function hookRequest(
   // In the middle of a rebase git tells of each commit it amends; what comes of the rebase is told at its end.
   const isMidway = call.hook === 'post-rewrite' && call.args[0] === 'amend';
   const ignores = isMidway ? [] : passOf({ source: 'hook', hook: call.hook }).ignores;
-  const busy = (await operations(repository)).filter(({ operation }) => !ignores.includes(operation));
-  if (busy.length > 0) return { exit: 0, lines: [] };
+  // A bisect goes on for days, and the rows follow it.
+  const isBusy = async (): Promise<boolean> =>
+    (await operations(repository)).some(({ operation }) => operation !== 'bisect' && !isLock(operation) && !ignores.includes(operation));
+  if (await isBusy()) return { exit: 0, lines: [] };
+  if (!(await areLocksFree(repository)))
+    return { exit: 0, lines: [`Another git command is at work: "${config.root}" is not imported; \`npx sync-run import\` does it`] };
+  if (await isBusy()) return { exit: 0, lines: [] };
   if (paused)
     return {
       exit: 0,
       lines: [`Paused by ${paused.who} (${paused.why}): "${config.root}" is not imported; \`npx sync-run resume\` does it`],
     };
   return request;
+}
+
+/** The locks of another git command, such as an editor's, are waited for. */
+async function areLocksFree(repository: Repository): Promise<boolean> {
+  try {
+    await waitForLocks(repository, { timeoutMs: LOCK_TIMEOUT });
+    return true;
+  } catch (error) {
+    if (error instanceof SyncError && error.code === 'LOCKED') return false;
+    throw error;
+  }
 }
 
 /** A commit brings its own files to their rows; one that is only partly staged is left alone, since nobody can say which text is meant. */

@@ -7,6 +7,7 @@ import { packageVersion } from './package-version.ts';
 import type { Deferral } from './queue.ts';
 import { reachRunner } from './reach.ts';
 import type { Report } from './report.ts';
+import { checkTarget } from './target.ts';
 import { performTask, type Task } from './task.ts';
 import { lastBatch } from './undo.ts';
 
@@ -28,6 +29,8 @@ export async function perform(context: Context, asked: Task): Promise<Report> {
   for (;;) {
     const runner = await reachRunner(options);
     if (!runner) return performTask(context, task);
+    // The runner knows its own database only, and the caller may mean another one.
+    await checkTarget(context);
     const patience = createPatience(task.lockTimeout, runner.pid);
     try {
       const direction: Direction = task.kind === 'run' ? task.direction : 'sync';

@@ -3,6 +3,7 @@ import { massChanges } from '../core/mass-change.ts';
 import { refuseOccupied } from '../core/occupied.ts';
 import { type Decision, forbidden, type Item, planItem } from '../core/plan.ts';
 import { SyncError } from '../core/errors.ts';
+import type { SkipCode } from '../core/skips.ts';
 import type { Request } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -79,4 +80,11 @@ function planMerge(decision: Decision, request: Request): Decision {
     file: { kind: 'write', path: item.file.seen.path, text: 'file' },
     row: { kind: 'update', key: null, text: true },
   };
+}
+
+const ONE_SIDED = new Set<SkipCode>(['SPARSE', 'ORPHANED', 'INHERITED']);
+
+/** Whether the item is meant to have a file and a row; what a sparse checkout leaves out, for one, is not. */
+export function hasTwoSides({ skip }: Decision): boolean {
+  return skip === null || !ONE_SIDED.has(skip.code);
 }

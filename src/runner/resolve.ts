@@ -34,7 +34,7 @@ export async function resolve(context: Context, options: ResolveOptions): Promis
   const report =
     merged.size > 0
       ? await run(context, { ...request, merged, paths: [...merged.keys()] })
-      : await run(context, { ...request, dryRun: true });
+      : await run(context, { ...request, dryRun: true, paths: failed.map(({ path }) => path) });
   if (failed.length === 0) return report;
   const conflicts = [
     ...report.conflicts.filter(({ path }) => !failed.some((decision) => decision.path === path)),

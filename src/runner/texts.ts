@@ -5,9 +5,11 @@ import type { Item } from '../core/plan.ts';
 import type { State } from '../state/state.ts';
 import { readBytes } from '../tree/read.ts';
 import type { Context } from './context.ts';
-import { planBatch } from './plan-batch.ts';
+import { labelOf } from './describe.ts';
+import { hasTwoSides, planBatch } from './plan-batch.ts';
 import { defaultRequest } from './request.ts';
 import { takeSnapshot } from './snapshot.ts';
+import { checkTarget } from './target.ts';
 
 /** Both texts of an item; null where a side is absent. */
 export interface BothTexts {
@@ -18,14 +20,15 @@ export interface BothTexts {
 
 /** The texts of all items whose sides differ, among `paths` or everywhere. */
 export async function diffTexts(context: Context, paths: string[] | null): Promise<BothTexts[]> {
+  await checkTarget(context);
   const snapshot = await takeSnapshot(context);
   const decisions = planBatch(snapshot, { ...defaultRequest, command: 'diff', direction: 'sync', paths });
-  const differing = decisions.filter(({ item }) => item.file?.text !== item.row?.text);
+  const differing = decisions.filter((decision) => decision.item.file?.text !== decision.item.row?.text && hasTwoSides(decision));
   const read = await readTexts(
     context,
     differing.map(({ item }) => item),
   );
-  return differing.map(({ item, path }) => ({ path, file: read.get(item)?.file ?? null, row: read.get(item)?.row ?? null }));
+  return differing.map((decision) => ({ path: labelOf(decision), file: null, row: null, ...read.get(decision.item) }));
 }
 
 /** The texts of these items as they are now. */

@@ -3,9 +3,10 @@ import { canonical } from '../core/newlines.ts';
 import type { Change } from '../core/manifest.ts';
 import type { Context } from './context.ts';
 import { labelOf } from './describe.ts';
-import { planBatch } from './plan-batch.ts';
+import { hasTwoSides, planBatch } from './plan-batch.ts';
 import { defaultRequest } from './request.ts';
 import { takeSnapshot } from './snapshot.ts';
+import { checkTarget } from './target.ts';
 import { readTexts } from './texts.ts';
 
 export interface Verified {
@@ -18,8 +19,10 @@ const AT_ONCE = 500;
 
 /** Reads every text of both sides whole and compares the bytes; trusts no digest of the database and no base. */
 export async function verify(context: Context, paths: string[] | null = null): Promise<Verified> {
+  await checkTarget(context);
   const snapshot = await takeSnapshot(context);
-  const decisions = planBatch(snapshot, { ...defaultRequest, command: 'verify', direction: 'sync', source: 'hook', paths });
+  const planned = planBatch(snapshot, { ...defaultRequest, command: 'verify', direction: 'sync', source: 'hook', paths });
+  const decisions = planned.filter(hasTwoSides);
   const result: Verified = { checked: decisions.length, differing: [] };
   for (let start = 0; start < decisions.length; start += AT_ONCE) {
     const chunk = decisions.slice(start, start + AT_ONCE);

@@ -40,6 +40,8 @@ test('a wrong command line is exit code 2 and one clear line', async () => {
     [['sync', '--drY-run'], /Unknown option "--drY-run"; did you mean --dry-run\?/, /npx sync-run sync --help/],
     [['sync', '--prefer', 'both'], /"both" is invalid. Allowed choices are file, row/, /sync --help/],
     [['sync', '--lock-timeout', 'soon'], /"--lock-timeout" takes a number of seconds such as 30 or 0.5, found "soon"/, /^$/],
+    [['sync', '--lock-timeout', '9999999'], /"--lock-timeout" takes at most 86400 seconds, found "9999999"/, /^$/],
+    [['watch', '--rows', '0'], /"--rows" takes a time above zero, found "0"/, /^$/],
     [['resolve'], /Missing required argument "paths"/, /resolve --help/],
     [['resolve', 'a', '--file', '--row'], /Exactly one of --file, --row and --merge is needed/, /resolve --help/],
     [['show', 'abc'], /Missing required argument "path"/, /show --help/],

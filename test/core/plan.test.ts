@@ -192,6 +192,23 @@ describe('what keeps a batch from writing', () => {
     ['resolve --row brings back a missing file', { base: 'B', row: 'B' }, { settle: 'row' }, '+F'],
     ['resolve --file gives up a row that is ahead', { base: 'B', file: 'B', row: 'R' }, { settle: 'file' }, '>R'],
     ['resolve --file brings back a deleted row', { base: 'B', file: 'B' }, { settle: 'file' }, '+R'],
+    ['resolve --file deletes no row that never had a file', { row: 'R' }, { settle: 'file' }, 'aR'],
+    ['resolve --row deletes no file that never had a row', { file: 'F' }, { settle: 'row' }, 'aF'],
+    ['--prefer says nothing of a file that became empty', { base: 'B', file: EMPTY_DIGEST, row: 'B' }, { prefer: 'row' }, 'EMPTY'],
+    ['--prefer settles a conflict also with an empty text', { base: 'B', file: EMPTY_DIGEST, row: 'R' }, { prefer: 'file' }, '>R'],
+    ['a file is deleted and its row renamed: a conflict', { base: 'B', row: 'B', rowName: 'b' }, {}, '!'],
+    [
+      'a missing file of a mapping that applies no deletes is none',
+      { base: 'B', row: 'B', mapping: { delete: 'ignore' } },
+      { source: 'hook' },
+      'DELETE_IGNORED',
+    ],
+    [
+      'nor is one of a mapping that writes no rows',
+      { base: 'B', row: 'B', mapping: { direction: 'rows-to-files' } },
+      { source: 'hook' },
+      'DIRECTION',
+    ],
   ];
   for (const [name, sketch, policy, expected] of cases) {
     it(name, () => {
