@@ -63,7 +63,6 @@ export async function attempt(context: Context, request: Request, refused: Map<s
     mappings: context.mappings,
     request,
   });
-  if (acting.length === 0 && refusedWhileWriting(refused)) throw refusedEverything(refused);
   if (request.dryRun) return { ...report, notices: [...tooMuch, ...report.notices] };
   if (!(await still())) throw new Unstable('Git was at work while the batch was planned');
   // No batch is unfinished here, so nothing needs them any more.
@@ -79,6 +78,7 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   followUp.meta = { ...followUp.meta, ...(await rememberTarget(context)) };
   if (operations.length === 0) {
     if (followUp.isNeeded) await context.state.record({ ...followUp, blobs: followUp.texts });
+    if (refusedWhileWriting(refused)) throw refusedEverything(refused);
     await tellStubOnce(context, settledCommit(snapshot, report, request));
     return report;
   }

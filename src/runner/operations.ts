@@ -97,7 +97,7 @@ export function toOperation(decision: Decision, { mapping, table }: CheckedMappi
           mapping: mapping.name,
           pk: item.row?.seen.pk ?? '',
           key,
-          path: decision.file?.kind === 'write' || decision.row ? (path ?? decision.path) : decision.path,
+          path: agreedPath(decision, path ?? decision.path),
           fingerprint: mapping.fingerprint,
           ...text,
         };
@@ -111,6 +111,13 @@ export function toOperation(decision: Decision, { mapping, table }: CheckedMappi
     loser: decision.loser,
     seen: { file: item.file?.seen.digest ?? null, row: item.row?.seen.digest ?? null },
   };
+}
+
+/** Where both sides have the file once the operation is done; still the old path where only one of them has a new name. */
+function agreedPath({ item, row }: Decision, filePath: string): string {
+  const isNamed = row?.kind === 'insert' || (row?.kind === 'update' && row.key !== null);
+  const rowPath = isNamed ? filePath : item.row?.path;
+  return rowPath === filePath || !item.base ? filePath : item.base.path;
 }
 
 /** What both sides have agreed on once the operation is done: the new text, or still the old one where only a name moved. */

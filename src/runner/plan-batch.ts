@@ -68,17 +68,20 @@ export function mergedText({ item, path }: Decision, { merged }: Request): Uint8
   return joined && joined.file === item.file?.seen.digest && joined.row === item.row?.seen.digest ? joined.text : null;
 }
 
-/** A merged text goes to both sides at once, or to none. */
+/** A merged text goes to both sides at once, or to none, and a new name along with it. Two new names are for a person. */
 function planMerge(decision: Decision, request: Request): Decision {
   const { item } = decision;
   if (decision.skip || !item.file || !item.row || mergedText(decision, request) === null) return decision;
   const settled = { ...decision, conflict: false, adopt: false };
   const refusal = forbidden(item, 'file') ?? forbidden(item, 'row');
   if (refusal) return { ...settled, skip: refusal };
+  const path = item.file.seen.path;
+  const isRenamed = { file: path !== item.base?.path, row: item.row.path !== item.base?.path };
+  if (path !== item.row.path && isRenamed.file && (isRenamed.row || item.file.key === null)) return decision;
   return {
     ...settled,
-    file: { kind: 'write', path: item.file.seen.path, text: 'file' },
-    row: { kind: 'update', key: null, text: true },
+    file: { kind: 'write', path: isRenamed.row ? item.row.path : path, text: 'file' },
+    row: { kind: 'update', key: isRenamed.file && path !== item.row.path ? item.file.key : null, text: true },
   };
 }
 

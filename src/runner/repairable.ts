@@ -1,8 +1,9 @@
 import type { Batch } from '../core/batch.ts';
-import type { Refusal } from '../core/match.ts';
+import { keyId, type Refusal } from '../core/match.ts';
+import type { Key } from '../core/model.ts';
 import { RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
-import { inKeyOrder } from './row-order.ts';
+import { inKeyOrder, temporaryKey } from './row-order.ts';
 import { differs, isImage, movesPrimaryKey, type Pending, pendingRows, textOf, type Texts, writeRow } from './rows.ts';
 import { Unstable } from './unstable.ts';
 
@@ -23,8 +24,14 @@ export async function writeRepairable(context: Context, batch: Batch, texts: Tex
   if (pending.length === 0) return outcomes;
   await context.store.begin(async (session) => {
     for (const step of inKeyOrder(pending)) {
-      if (step.temporaryKey) await writeRow(session, step.pending, texts, step.temporaryKey);
-      else outcomes.set(step.pending.index, await writeOne(session, step.pending, texts));
+      const { index } = step.pending;
+      // One that could not step aside is left alone.
+      if (outcomes.has(index)) continue;
+      if (!step.temporaryKey) outcomes.set(index, await writeOne(session, step.pending, texts));
+      else {
+        const failed = await tried(() => writeRow(session, step.pending, texts, step.temporaryKey));
+        if (failed) outcomes.set(index, failed);
+      }
     }
   });
   return outcomes;
@@ -43,17 +50,32 @@ async function writeOne(session: Session, pending: Pending, texts: Texts): Promi
     return { kind: 'done' };
   }
   if (!found && change.kind === 'delete') return { kind: 'done' };
-  const isAsRead = found?.inScope && found.digest === change.textBefore && (change.kind !== 'delete' || isImage(change, found));
+  const isAsRead =
+    found?.inScope &&
+    found.digest === change.textBefore &&
+    hasKeyOf(pending, found.key) &&
+    (change.kind !== 'delete' || isImage(change, found));
   const untouched = change.kind === 'insert' ? !found : isAsRead;
   if (!untouched) return { kind: 'conflict', message: 'The row changed while the batch was under way' };
+  return (await tried(() => writeRow(session, pending, texts))) ?? verify(session, pending, texts);
+}
+
+async function tried(write: () => Promise<void>): Promise<RowOutcome | null> {
   try {
-    await writeRow(session, pending, texts);
+    await write();
+    return null;
   } catch (error) {
     if (error instanceof RefusedError) return { kind: 'skipped', refusal: { code: 'REFUSED_BY_DATABASE', message: error.message } };
     if (error instanceof Unstable) return { kind: 'conflict', message: error.message };
     throw error;
   }
-  return verify(session, pending, texts);
+}
+
+/** Whether the key is the one before, the one after, or the one it stepped aside to. */
+function hasKeyOf(pending: Pending, key: Key): boolean {
+  const { change, checked } = pending;
+  const known = change.keyBefore ? [change.keyBefore, change.key, temporaryKey(pending)] : [change.key];
+  return known.some((one) => keyId(checked.mapping, one) === keyId(checked.mapping, key));
 }
 
 /** What the database made of the value is taken back, as far as it can be without transactions. */

@@ -25,12 +25,18 @@ export async function reverseAll(
   const settled: Operation[] = [];
   const idOf = ({ mapping, path, text, file, row }: BaseEntry): string => JSON.stringify([mapping, path, text, file, row]);
   const base = new Set((await context.state.base()).map(idOf));
+  const links = linksOf(batch.operations);
+  const found: (Operation | Refusal | null)[] = [];
+  for (const [place, operation] of batch.operations.entries()) {
+    const { after } = operation.base;
+    const baseMoved = after !== null && !base.has(idOf(after));
+    found[place] = refused.get(place) ?? (operation.outcome || baseMoved ? null : await reverse(context, operation, texts, links, place));
+  }
+  keepTogether(links.pairs, found);
   for (const [place, operation] of batch.operations.entries()) {
     if (operation.outcome) continue;
     const { path, mapping, key } = operation;
-    const { after } = operation.base;
-    const baseMoved = after !== null && !base.has(idOf(after));
-    const reversed = refused.get(place) ?? (baseMoved ? null : await reverse(context, operation, texts));
+    const reversed = found[place] ?? null;
     if (reversed === null) report.conflicts.push({ path, mapping, key, ...changedSides(operation) });
     else if ('code' in reversed) report.skipped.push({ path, ...reversed });
     else {
@@ -42,22 +48,70 @@ export async function reverseAll(
   return { operations, places, settled };
 }
 
+interface Links {
+  /** Operations of which one's file is where the other's was: they are taken back together, or neither. */
+  pairs: [number, number][];
+  /** What lies, since the batch, where the file of an operation was that took it away. */
+  arrived: ReadonlyMap<number, { path: string; after: Digest | null }>;
+  /** Primary keys of the mapping's rows that the batch found or left under the keys they have. */
+  holding(mapping: string): ReadonlySet<string>;
+  /** Primary keys of the mapping's rows that give up their key when the batch is taken back. */
+  leaving(mapping: string): ReadonlySet<string>;
+}
+
+/** Such a replacement is recorded where the file arrives (`joinFileChanges`). */
+function linksOf(operations: readonly Operation[]): Links {
+  const byPath = new Map(operations.flatMap(({ base }, n) => (base.before ? [[base.before.path, n] as const] : [])));
+  const pairs: [number, number][] = [];
+  const arrived = new Map<number, { path: string; after: Digest | null }>();
+  for (const [n, { files }] of operations.entries()) {
+    for (const { path, before, after } of files) {
+      const other = byPath.get(path);
+      if (other === undefined || other === n || before === null) continue;
+      pairs.push([n, other]);
+      arrived.set(other, { path, after });
+    }
+  }
+  const primaryKeys = (mapping: string, of: (operation: Operation) => string | null | undefined): Set<string> =>
+    new Set(operations.flatMap((operation) => (operation.mapping === mapping ? (of(operation) ?? []) : [])));
+  return {
+    pairs,
+    arrived,
+    holding: (mapping) => primaryKeys(mapping, ({ base }) => base.after?.pk),
+    leaving: (mapping) => primaryKeys(mapping, ({ row }) => (row?.kind === 'insert' || row?.keyBefore ? row.pk : null)),
+  };
+}
+
+function keepTogether(pairs: Links['pairs'], found: (Operation | Refusal | null)[]): void {
+  const isReversed = (n: number): boolean => found[n] !== null && !('code' in (found[n] ?? {}));
+  for (let before = -1, left = 0; left !== before;) {
+    before = left;
+    for (const [a, b] of pairs) {
+      if (isReversed(a) === isReversed(b)) continue;
+      found[isReversed(a) ? a : b] = null;
+    }
+    left = found.filter((_, n) => isReversed(n)).length;
+  }
+}
+
 /** The operation that takes `operation` back; null where a side is no longer what the batch left. */
 async function reverse(
   context: Context,
   operation: Operation,
   texts: ReadonlyMap<Digest, Uint8Array>,
+  links: Links,
+  place: number,
 ): Promise<Operation | Refusal | null> {
   const { base, seen } = operation;
-  const left = operation.files.length > 0 ? operation.files : [{ path: operation.path, after: seen.file }];
+  const left = operation.files.length > 0 ? operation.files : [links.arrived.get(place) ?? { path: operation.path, after: seen.file }];
   for (const { path, after } of left) {
     const found = await readFileSeen(context.repository.top, path);
     if ((found?.seen.digest ?? null) !== after) return null;
   }
-  const row = operation.row && (await reverseRow(context, operation, operation.row));
+  const row = operation.row && (await reverseRow(context, operation, operation.row, links.leaving(operation.mapping)));
   if (operation.row && !row) return null;
   if (row && 'code' in row) return row;
-  if (!operation.row && !(await rowIsStill(context, operation))) return null;
+  if (!operation.row && !(await rowIsStill(context, operation, links.holding(operation.mapping)))) return null;
   for (const { before } of operation.files) if (before !== null) requireText(texts, before);
   return {
     mapping: operation.mapping,
@@ -71,14 +125,19 @@ async function reverse(
   };
 }
 
-async function reverseRow(context: Context, operation: Operation, change: RowChange): Promise<RowChange | Refusal | null> {
+async function reverseRow(
+  context: Context,
+  operation: Operation,
+  change: RowChange,
+  leaving: ReadonlySet<string>,
+): Promise<RowChange | Refusal | null> {
   const checked = context.mappings.find(({ mapping }) => mapping.name === operation.mapping);
   if (!checked) return null;
   const { shape } = checked;
   return context.store.read(async (session) => {
     const base = { ...change, textBefore: change.textAfter, textAfter: change.textBefore };
     if (change.kind === 'delete') {
-      if ((await session.find(shape, change.key)).length > 0) return null;
+      if ((await session.find(shape, change.key)).some((pk) => !leaving.has(pk))) return null;
       return { ...base, kind: 'insert', set: writable(checked.table, change.before ?? {}), before: null };
     }
     const row = (await session.lock(shape, change.pk ? [change.pk] : [])).get(change.pk ?? '');
@@ -105,7 +164,7 @@ async function reverseRow(context: Context, operation: Operation, change: RowCha
 }
 
 /** A batch that wrote only the file: its row must still hold what the file was given. */
-async function rowIsStill(context: Context, operation: Operation): Promise<boolean> {
+async function rowIsStill(context: Context, operation: Operation, holding: ReadonlySet<string>): Promise<boolean> {
   const checked = context.mappings.find(({ mapping }) => mapping.name === operation.mapping);
   if (!checked) return false;
   const { after, before } = operation.base;
@@ -114,7 +173,7 @@ async function rowIsStill(context: Context, operation: Operation): Promise<boole
     const row = pk ? (await session.lock(checked.shape, [pk])).get(pk) : undefined;
     if (row || operation.seen.row !== null) return row?.inScope === true && row.digest === operation.seen.row;
     // Where there was none, another row may have come to have the key since.
-    return (await session.find(checked.shape, before?.key ?? operation.key)).length === 0;
+    return (await session.find(checked.shape, before?.key ?? operation.key)).every((other) => holding.has(other));
   });
 }
 

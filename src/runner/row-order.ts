@@ -44,7 +44,7 @@ function renameSteps(renames: readonly Pending[]): Step[] {
 }
 
 /** A key nobody else has: the last key column that is not a number gets a name made from the row's primary key. */
-function temporaryKey({ change, checked }: Pending): Key {
+export function temporaryKey({ change, checked }: Pending): Key {
   const key = { ...change.keyBefore };
   const column = [...checked.mapping.keyColumns]
     .reverse()

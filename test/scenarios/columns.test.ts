@@ -187,6 +187,48 @@ describe('constraints', () => {
     }
   });
 
+  it('an item that is refused keeps no other one from its base', async (t) => {
+    const project = await table(t, 'sqlite', [
+      'CREATE TABLE pages (id INTEGER PRIMARY KEY, lang TEXT, slug TEXT, body TEXT)',
+      "INSERT INTO pages (lang, slug, body) VALUES ('en', 'home', 'home'), ('en', 'about', 'about')",
+      "CREATE TRIGGER t BEFORE INSERT ON pages WHEN new.slug = 'new' BEGIN SELECT RAISE(ABORT, 'not new'); END",
+    ]);
+    await project.with(({ state }) => state.forgetBase());
+    await project.write(at('new'), 'new');
+    assert.equal((await refusalOf(project.run('sync'))).code, 'VERIFY');
+    await project.write(at('home'), 'edited');
+    const report = await project.run('sync');
+    assert.deepEqual([conflicts(report), skips(report), report.rows.written], [[], { [at('new')]: 'REFUSED_BY_DATABASE' }, 1]);
+  });
+
+  it('a row without transactions that cannot step aside is named, and blocks nothing', async (t) => {
+    const project = await table(
+      t,
+      'myisam',
+      [
+        'CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, lang CHAR(2), slug VARCHAR(60), body TEXT, UNIQUE (slug, lang)) ENGINE=MyISAM',
+        "INSERT INTO pages (id, lang, slug, body) VALUES (10, 'en', 'home', 'english'), (11, 'de', 'home', 'german'), (12, 'fr', 'home', 'french')",
+      ],
+      { path: 'pages/{slug}/{lang}.html' },
+    );
+    const file = (lang: string): string => `db/pages/home/${lang}.html`;
+    for (const [id, lang] of [
+      [10, 'xx'],
+      [11, 'en'],
+      [10, 'de'],
+    ] as const)
+      await project.db.sql('UPDATE pages SET lang = ? WHERE id = ?', [lang, id]);
+    await project.write(file('fr'), 'edited');
+    const report = await project.resolve('file', 'db');
+    assert.deepEqual(Object.values(skips(report)), ['REFUSED_BY_DATABASE', 'REFUSED_BY_DATABASE'], JSON.stringify(report));
+    assert.equal((await project.db.sql('SELECT body FROM pages WHERE id = 12'))[0]?.body, 'edited');
+    const langs = (await project.db.sql('SELECT lang FROM pages ORDER BY id')).map(({ lang }) => lang);
+    assert.deepEqual(langs, ['de', 'en', 'fr']);
+    await project.write(file('fr'), 'edited again');
+    await project.run('sync');
+    assert.equal((await project.db.sql('SELECT body FROM pages WHERE id = 12'))[0]?.body, 'edited again');
+  });
+
   it('what the database does not take back is named, and the rest is taken back', async (t) => {
     const project = await table(t, 'sqlite', [
       'CREATE TABLE pages (id INTEGER PRIMARY KEY, lang TEXT, slug TEXT, body TEXT)',

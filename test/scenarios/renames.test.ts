@@ -83,6 +83,24 @@ describe('a renamed file', () => {
     }
   });
 
+  it('stays one when only the text of its row is exported, and goes along when the texts are merged', async (t) => {
+    for (const how of ['export', 'merge'] as const) {
+      const text = (first: string, last: string): string => `${first}\n${'in between\n'.repeat(9)}${last}\n`;
+      const project = await pages(t, { home: text('a', 'b'), about: 'about text' });
+      await project.repo.git('mv', at('home'), at('start'));
+      await setBody(project.db, 'home', text('a', 'B'));
+      if (how === 'merge') await project.write(at('start'), text('A', 'b'));
+      const report = await (how === 'merge' ? project.resolve('merge', at('start')) : project.run('export'));
+      assert.deepEqual([exitOf(report), conflicts(report)], [0, []], how);
+      assert.equal((await project.run('sync')).rows.renamed, how === 'merge' ? 0 : 1);
+      const both = text(how === 'merge' ? 'A' : 'a', 'B');
+      assert.deepEqual(await bodies(project.db), { start: both, about: 'about text' });
+      assert.equal(await project.read(at('start')), both);
+      assert.equal((await rowOf(project.db, 'start'))?.id, 1);
+      await assertQuiet(project);
+    }
+  });
+
   it('over another item replaces that one: its row goes into the history, the other keeps its id', async (t) => {
     const project = await pages(t);
     await project.repo.move(at('home'), at('about'));

@@ -64,6 +64,27 @@ describe('an undone batch', () => {
     assert.deepEqual([home, await project.read(at('about'))], ['home', 'older']);
   });
 
+  it('that put one file where another was is taken back as a whole, or not at all', async (t) => {
+    for (const touched of [false, true]) {
+      const project = await pages(t);
+      const before = await both(project);
+      await project.db.sql("DELETE FROM pages WHERE slug = 'home'");
+      await project.db.sql("UPDATE pages SET slug = 'home' WHERE slug = 'news'");
+      await project.run('sync');
+      assert.equal(await project.read(at('home')), 'news');
+      if (touched) await project.write(at('home'), 'edited since');
+      const after = await both(project);
+      const panel = await project.undo();
+      assert.deepEqual(conflicts(panel), touched ? [at('home'), at('home')] : []);
+      assert.deepEqual((await both(project)).files, touched ? after.files : before.files);
+      assert.deepEqual(await bodies(project.db), { home: 'news', about: 'about', late: 'late' });
+      if (touched) continue;
+      const again = await project.run('sync');
+      assert.deepEqual([conflicts(again), (await both(project)).files], [[], after.files]);
+      await assertQuiet(project);
+    }
+  });
+
   it('is held back from hooks and watcher until it is edited again or named', async (t) => {
     const project = await pages(t);
     await project.write(at('home'), 'home edited');
