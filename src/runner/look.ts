@@ -23,8 +23,10 @@ export async function watchGit(context: Context, request: Request): Promise<() =
   if (context.gate) {
     // Git may wait for a hook that waits for this very batch to end: never wait for git here.
     await context.gate.requireOpen();
-    // The gate sees all that the two looks at git below see, and what lies between them.
-    return context.gate.mark();
+    const stayedOpen = context.gate.mark();
+    // The gate of a runner that does not watch learns of git by looking only.
+    const before = await fingerprint(repository);
+    return async () => (await stayedOpen()) && (await fingerprint(repository)) === before;
   }
   if (!request.dryRun) await waitForLocks(repository, { timeoutMs: request.lockTimeout, signal: context.signal });
   const before = await fingerprint(repository);

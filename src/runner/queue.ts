@@ -160,7 +160,7 @@ export function createQueue<R>({ apply, gate, clock, events, figures, limit = 10
     for (const group of pending.groups()) {
       // What is new since the database was found away is tried at once: it may be back, and somebody waits.
       if (away.waits() && (group.tried || group.manifest.source === 'watcher')) continue;
-      const reasons = gate.reasons(passOf(group.manifest));
+      const reasons = gate.reasons(passFor(group));
       if (reasons.length === 0) return group;
       defer(group, { kind: 'gate', reasons });
     }
@@ -176,7 +176,7 @@ export function createQueue<R>({ apply, gate, clock, events, figures, limit = 10
     try {
       const report = await apply(manifest, {
         options,
-        pass: passOf(manifest),
+        pass: passFor(group),
         signal: abort.signal,
         onProgress: (progress) => {
           for (const submitter of group.submitters) submitter.onProgress(progress);
@@ -293,4 +293,9 @@ export function createQueue<R>({ apply, gate, clock, events, figures, limit = 10
       await looking;
     },
   };
+}
+
+/** Git waits for a hook no longer once that has left its work here: then it is live work like any other. */
+function passFor({ manifest, submitters }: Pick<Group<unknown>, 'manifest' | 'submitters'>): Pass {
+  return manifest.source === 'hook' && submitters.length === 0 ? livePass : passOf(manifest);
 }

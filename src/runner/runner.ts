@@ -185,7 +185,7 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
   try {
     const opened = await warm.take();
     const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
-    if (manifest.source === 'hook') return await applyHook(parts, context, hookCallOf(manifest, call));
+    if (manifest.source === 'hook') return await applyHook(parts, context, hookCallOf(manifest, call), call.pass.byGit);
     if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, unsettled())));
     // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
     const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
@@ -207,11 +207,11 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
   }
 }
 
-async function applyHook({ events, gate }: Parts, context: Context, call: HookCall): Promise<HookResult> {
+async function applyHook({ events, gate }: Parts, context: Context, call: HookCall, byGit: boolean): Promise<HookResult> {
   const isLeased = gate.reasons().some(({ kind }) => kind === 'lease');
   const request = await hookRequest(context, call, isLeased);
   if ('exit' in request) return request;
-  const report = tellConflicts(events, await run(context, request));
+  const report = tellConflicts(events, await run(context, { ...request, byGit }));
   return { ...hookResult(report, call, context.config), report };
 }
 
