@@ -4,7 +4,7 @@ import type { Terminal } from './terminal.ts';
 /** Questions to whoever sits at the terminal. Ask only where `terminal.interactive`; Ctrl+C throws `Interrupted`. */
 export async function confirm(terminal: Terminal, message: string, { initial = true } = {}): Promise<boolean> {
   const clack = await import('@clack/prompts');
-  return answer(clack, await clack.confirm({ message, initialValue: initial, ...streams(terminal) }));
+  return answer(terminal, clack, await clack.confirm({ message, initialValue: initial, ...streams(terminal) }));
 }
 
 export async function askText(
@@ -15,14 +15,14 @@ export async function askText(
   const clack = await import('@clack/prompts');
   const check = (value: string | undefined): string | undefined => (value ? validate?.(value) : 'An answer is needed');
   const given = await clack.text({ message, initialValue: initial, placeholder, validate: check, ...streams(terminal) });
-  return answer(clack, given).trim();
+  return answer(terminal, clack, given).trim();
 }
 
 /** What is typed is not shown. */
 export async function askSecret(terminal: Terminal, message: string): Promise<string> {
   const clack = await import('@clack/prompts');
   const validate = (value: string | undefined): string | undefined => (value?.trim() ? undefined : 'An answer is needed');
-  return answer(clack, await clack.password({ message, validate, ...streams(terminal) })).trim();
+  return answer(terminal, clack, await clack.password({ message, validate, ...streams(terminal) })).trim();
 }
 
 export async function choose<T extends string>(
@@ -32,14 +32,15 @@ export async function choose<T extends string>(
 ): Promise<T> {
   const clack = await import('@clack/prompts');
   const given = await clack.select<string>({ message, options, ...streams(terminal) });
-  return answer(clack, given) as T;
+  return answer(terminal, clack, given) as T;
 }
 
 function streams(terminal: Terminal): { input: NodeJS.ReadStream; output: NodeJS.WriteStream; signal: AbortSignal } {
   return { input: terminal.input, output: terminal.output, signal: terminal.signal };
 }
 
-function answer<T>(clack: typeof import('@clack/prompts'), given: T): Exclude<T, symbol> {
+function answer<T>(terminal: Terminal, clack: typeof import('@clack/prompts'), given: T): Exclude<T, symbol> {
+  terminal.signal.throwIfAborted();
   if (clack.isCancel(given)) throw new Interrupted('SIGINT', 130);
   return given as Exclude<T, symbol>;
 }

@@ -74,6 +74,15 @@ function checkMapping(mapping: Mapping, tables: ReadonlyMap<string, Table>, name
   if (table.primaryKey.length === 0) {
     problems.push(`The table "${table.name}" has no primary key, without which no row can be named for sure; add one`);
   }
+  for (const name of table.primaryKey) {
+    const type = table.columns.find((column) => column.name === name)?.type ?? '';
+    if (/float|double|real/.test(type)) {
+      const exact = 'use an integer, a decimal or a text';
+      problems.push(
+        `The primary key column "${name}" of "${table.name}" is ${type}: a row cannot be named by such a number for sure; ${exact}`,
+      );
+    }
+  }
   return {
     problems: [
       ...problems,

@@ -27,13 +27,26 @@ export interface Table {
   /** E.g. `InnoDB`; null for SQLite. */
   engine: string | null;
   transactional: boolean;
-  /**
-   * Tables whose rows go or change with a deleted row here (foreign keys with CASCADE, SET NULL or SET DEFAULT; SQLite: with any action).
-   * `schema` where it is another database of the server.
-   */
-  cascades: { schema?: string; table: string; columns: string[]; references: string[]; action: string }[];
+  /** Foreign keys of other tables that point here, where a deletion or a new name here would take their rows along. */
+  pointing: PointingKey[];
   triggers: string[];
 }
+
+/** A foreign key of another table. */
+export interface PointingKey {
+  /** Where it is another database of the server. */
+  schema?: string;
+  table: string;
+  columns: string[];
+  references: string[];
+  /**
+   * What here would delete or change rows there: MySQL by CASCADE (deletions), SET NULL or SET DEFAULT. SQLite by any action: whether it
+   * enforces them is decided by each connection, so that the rows would be left pointing at nothing.
+   */
+  harmedBy: Harm[];
+}
+
+export type Harm = 'delete' | 'rename';
 
 /** The part of a table a mapping looks at. */
 export interface RowShape {

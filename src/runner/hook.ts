@@ -71,7 +71,9 @@ export async function hookRequest(
   if (paused)
     return {
       exit: 0,
-      lines: [`Paused by ${paused.who} (${paused.why}): "${config.root}" is not imported; \`npx sync-run resume\` does it`],
+      lines: [
+        `Paused by ${paused.who} (${paused.why}): "${config.root}" is not imported; once it is over, \`npx sync-run import\` does it`,
+      ],
     };
   return request;
 }

@@ -239,12 +239,13 @@ async function findReferenced(
   material: Material,
   refused: Map<string, Refusal>,
 ): Promise<void> {
-  const deletions = decisions.filter((decision) => decision.row?.kind === 'delete');
-  if (table.cascades.length === 0 || deletions.length === 0) return;
+  const leaving = decisions.filter(({ row }) => row?.kind === 'delete' || (row?.kind === 'update' && row.key !== null));
+  if (table.pointing.length === 0 || leaving.length === 0) return;
   await context.store.read(async (session) => {
-    for (const { item } of deletions) {
+    for (const { item, row: action } of leaving) {
       const row = material.rows.get(mapping.name)?.get(item.row?.seen.pk ?? '');
-      const refusal = row && (await referenced(session, table, row.image));
+      const names = row && action?.kind === 'update' && action.key ? { before: row.key, after: action.key } : undefined;
+      const refusal = row && (await referenced(session, table, row.image, names));
       if (refusal) refused.set(itemId(item), refusal);
     }
   });

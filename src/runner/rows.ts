@@ -115,7 +115,10 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
 async function checkUnreferenced(session: Session, pending: Pending[]): Promise<void> {
   const refused = new Map<number, Refusal>();
   for (const { index, change, checked } of pending) {
-    const refusal = change.kind === 'delete' && (await referenced(session, checked.table, change.before ?? {}));
+    const { kind, key, keyBefore, before } = change;
+    if (kind !== 'delete' && !keyBefore) continue;
+    const names = keyBefore ? { before: keyBefore, after: key } : undefined;
+    const refusal = await referenced(session, checked.table, before ?? {}, names);
     if (refusal) refused.set(index, refusal);
   }
   if (refused.size > 0) throw new Refusals(refused);

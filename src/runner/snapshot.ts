@@ -62,6 +62,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const since = { headLog: Number(meta.headLog ?? 0), lastHead };
   const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, since, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
+  const claims = claimsOf(base, found);
   const skips: Skip[] = [...tree.skips, ...outside.skips];
   const unreadable = new Map(skips.map((skip) => [skip.path, skip]));
   const items: Item[] = [];
@@ -72,7 +73,10 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const sides = {
       rows: rowSides.get(mapping.name) ?? [],
       files: (
-        await mapCalmly(files, (file) => fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`)))
+        await mapCalmly(files, (file) => {
+          if ((claims.get(file.path) ?? mapping.name) !== mapping.name) return [];
+          return fileSide(mapping, config.root, file, lookups, owners.get(`${mapping.name} ${file.path}`));
+        })
       ).flat(),
     };
     refuseDuplicates(mapping, sides.rows);
@@ -199,6 +203,16 @@ async function readOutside(context: Context, base: BaseEntry[], scanned: FileSee
 function rowSide(mapping: Mapping, root: string, seen: RowSeen, text: Digest, lookups: Lookups): RowSide {
   const place = pathOf(mapping, root, seen.key, lookups);
   return 'path' in place ? { seen, text, path: place.path, refusal: null } : { seen, text, path: null, refusal: place.refusal };
+}
+
+/**
+ * Files that are some mapping's by its base, while their row is there: after the paths of mappings were changed, a file can have the shape
+ * of another one's, and is not a new item of that.
+ */
+function claimsOf(base: readonly BaseEntry[], found: ReadonlyMap<string, FoundRows>): ReadonlyMap<string, string> {
+  if (found.size < 2) return new Map();
+  const rows = new Map([...found].map(([name, { rows: own }]) => [name, new Set(own.map(({ seen }) => seen.pk))]));
+  return new Map(base.flatMap(({ mapping, path, pk }) => (rows.get(mapping)?.has(pk) ? [[path, mapping] as const] : [])));
 }
 
 /** A file belongs to a mapping by the shape of its path, or because the base says so. */

@@ -288,10 +288,10 @@ export function createSession({ sql, dialect, writes, columns, server }: Session
 
     stamp: (column, stamp) => dialect.stamp(sql, column, stamp),
 
-    async referencing(table, image) {
+    async referencing(table, image, keys) {
       let count = 0;
       const column = finder(table.name, table.columns);
-      for (const { schema, table: other, columns: names, references } of table.cascades) {
+      for (const { schema, table: other, columns: names, references } of keys) {
         const values = references.map((name) => image[name] ?? null);
         if (values.includes(null)) continue;
         const conditions = names.map((name, index) => {

@@ -1,6 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import type { Key, PrimaryKey, RowImage, RowSeen, Stamp } from '../core/model.ts';
-import type { Column, RowShape, Table } from '../core/table.ts';
+import type { Column, PointingKey, RowShape, Table } from '../core/table.ts';
 import type { Sql } from './sql.ts';
 
 /** A row that was looked for by its primary key. */
@@ -67,8 +67,8 @@ export interface Session {
   names(table: string, key: string, name: string): Promise<{ key: string; name: string | null }[]>;
   /** The value to write for a stamp at this moment, fit for this column. */
   stamp(column: Column, stamp: Exclude<Stamp, { from: string }>): Promise<RowImage[string]>;
-  /** How many rows elsewhere reference this row by a foreign key that would delete or change them. */
-  referencing(table: Table, image: RowImage): Promise<number>;
+  /** How many rows elsewhere point at this row by one of these foreign keys. */
+  referencing(table: Table, image: RowImage, keys: readonly PointingKey[]): Promise<number>;
   /** This tree's last txid, `null` where the tree has no row. Locks the row in a transaction, and waits for a dying one. */
   treeTxid(tree: string): Promise<string | null>;
   setTreeTxid(tree: string, txid: string): Promise<void>;

@@ -23,7 +23,7 @@ function column(name: string, type: string, change: Partial<Column> = {}): Colum
 }
 
 function table(name: string, columns: Column[], change: Partial<Table> = {}): Table {
-  const common = { primaryKey: ['id'], uniques: [['id']], engine: 'InnoDB', transactional: true, cascades: [], triggers: [] };
+  const common = { primaryKey: ['id'], uniques: [['id']], engine: 'InnoDB', transactional: true, pointing: [], triggers: [] };
   return { name, columns, ...common, ...change };
 }
 
@@ -129,6 +129,17 @@ test('refuses a table without a primary key', async () => {
   const { problems } = await check({}, schemaOf({ ...pages, primaryKey: [], uniques: [] }));
   assert.equal(problems.length, 1);
   assert.match(problems[0]!, /"pages" has no primary key/);
+});
+
+test('refuses a primary key that is not found again by its text', async () => {
+  for (const type of ['float', 'double precision', 'real']) {
+    const { problems } = await check(
+      {},
+      schemaOf({ ...pages, columns: pages.columns.map((one) => (one === id ? { ...one, type } : one)) }),
+    );
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]!, /The primary key column "id" of "pages" is (float|double precision|real)/);
+  }
 });
 
 test('warns of columns a new row would lack, unless something sets them or no row is inserted', async () => {

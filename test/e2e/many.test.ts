@@ -203,12 +203,25 @@ it('in the background it logs, answers and ends', async (t) => {
     await until('the log has it', async () => /applied 1 change .*\(batch [0-9a-f]{8}\)/.test(await readFile(log, 'utf8').catch(() => '')));
     const status = JSON.parse((await site.cli(['status', '--json'])).stdout) as { runner: { pid: number; command: string } };
     assert.deepEqual([status.runner.pid, status.runner.command], [pid, 'watch']);
+    assert.equal(log, join(site.stateFolder, 'watch.log'));
     const second = await site.cli(['watch', '--detach', '--json']);
     const { error } = JSON.parse(second.stdout) as { error: { code: string; message: string } };
     assert.deepEqual([second.code, error.code], [6, 'LOCKED'], 'it fails as one in the foreground does');
     assert.match(error.message, new RegExp(`process ${pid}`));
   } finally {
     process.kill(pid, 'SIGTERM');
+    await until('it has left', () => !existsSync(socketOf(site)));
+  }
+  const third = JSON.parse((await site.cli(['watch', '--detach', '--json', '--log', '../elsewhere.log'])).stdout) as {
+    pid: number;
+    log: string;
+  };
+  try {
+    assert.equal(third.log, join(site.repo.path, '../elsewhere.log'));
+    await site.write(at('home'), 'logged elsewhere\n');
+    await until('that log has it', async () => /applied 1 change/.test(await readFile(third.log, 'utf8').catch(() => '')));
+  } finally {
+    process.kill(third.pid, 'SIGTERM');
     await until('it has left', () => !existsSync(socketOf(site)));
   }
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
-import { createProject, type Engine, exitOf, nothing, type Project } from '../helpers/project.ts';
+import { createProject, done, type Engine, exitOf, nothing, type Project } from '../helpers/project.ts';
 import { addPages, assertQuiet, at, bodies, conflicts, refusalOf, skips } from '../helpers/scenario.ts';
 
 useMariadb();
@@ -162,6 +162,31 @@ describe('constraints', () => {
           [1],
         );
       }
+    }
+  });
+
+  it('a name that others reference is not changed where they would lose it', async (t) => {
+    for (const [engine, action, code] of [
+      ['sqlite', 'CASCADE', 'REFERENCED'],
+      ['innodb', 'SET NULL', 'REFERENCED'],
+      ['innodb', 'CASCADE', undefined],
+    ] as const) {
+      const id = engine === 'sqlite' ? 'INTEGER PRIMARY KEY' : 'INT AUTO_INCREMENT PRIMARY KEY';
+      const project = await table(t, engine, [
+        `CREATE TABLE pages (id ${id}, lang VARCHAR(10), slug VARCHAR(60) UNIQUE, body TEXT)`,
+        `CREATE TABLE links (page VARCHAR(60), CONSTRAINT fk FOREIGN KEY (page) REFERENCES pages (slug) ON UPDATE ${action})`,
+        "INSERT INTO pages (lang, slug, body) VALUES ('en', 'home', 'home'), ('en', 'about', 'about')",
+        "INSERT INTO links (page) VALUES ('home')",
+      ]);
+      await project.repo.move(at('home'), at('start'));
+      await project.repo.move(at('about'), at('imprint'));
+      const dry = await project.run('sync', { dryRun: true });
+      const report = await project.run('sync');
+      assert.deepEqual([dry.skipped, done(dry)], [report.skipped, done(report)], `${engine} ${action}`);
+      assert.deepEqual(Object.values(skips(report)), code ? [code] : [], `${engine} ${action}`);
+      const [link] = await project.db.sql('SELECT page FROM links');
+      const { about: _, imprint, ...rest } = await bodies(project.db);
+      assert.deepEqual([imprint, rest, link?.page], ['about', { [code ? 'home' : 'start']: 'home' }, code ? 'home' : 'start']);
     }
   });
 

@@ -218,6 +218,19 @@ describe('a lookup', () => {
 });
 
 describe('a changed configuration', () => {
+  it('that gives the old place of files to another mapping moves them, and makes no rows of that', async (t) => {
+    const [mapping] = pagesConfig.mappings;
+    const project = await pages(t);
+    await project.db.sql('CREATE TABLE snippets (id INTEGER PRIMARY KEY, lang TEXT, slug TEXT, body TEXT)');
+    const snippets = { name: 'snippets', table: 'snippets', path: 'pages/{lang}/{slug}.html', content: 'body' };
+    await project.configure({ root: 'db', mappings: [{ ...mapping, path: 'texts/{lang}/{slug}.html' }, snippets] });
+    const report = await project.run('sync');
+    assert.deepEqual([report.files.renamed, report.rows], [3, nothing.rows]);
+    assert.deepEqual(await project.db.sql('SELECT * FROM snippets'), []);
+    assert.equal(await project.read('db/texts/en/home.html'), 'home text');
+    await assertQuiet(project);
+  });
+
   const [mapping] = pagesConfig.mappings;
   const changed = (over: object, root = 'db') => ({ root, mappings: [{ ...mapping, ...over }] });
 

@@ -172,8 +172,8 @@ test('every foreign key that points at a table is named, enforced or not', async
     'sqlite',
     `${PAGES}; CREATE TABLE notes (page INTEGER REFERENCES Pages, other INTEGER REFERENCES pages (id) ON DELETE SET NULL)`,
   );
-  assert.deepEqual((await store.describe('pages'))?.cascades, [
-    { table: 'notes', columns: ['other'], references: ['id'], action: 'SET NULL' },
-    { table: 'notes', columns: ['page'], references: ['id'], action: 'NO ACTION' },
+  assert.deepEqual((await store.describe('pages'))?.pointing, [
+    { table: 'notes', columns: ['other'], references: ['id'], harmedBy: ['delete', 'rename'] },
+    { table: 'notes', columns: ['page'], references: ['id'], harmedBy: ['delete', 'rename'] },
   ]);
 });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { kill } from 'node:process';
 import { SyncError } from '../../core/errors.ts';
 import type { Call, Result } from '../call.ts';
 import { keepLease } from '../keep-lease.ts';
@@ -13,7 +14,10 @@ export async function holdCommand({ terminal, args }: Call): Promise<Result> {
   try {
     const child = spawn(program, rest, { cwd: terminal.cwd, env: terminal.env, stdio: 'inherit' });
     // The pause lasts as long as the command. Ctrl+C reaches that, too: the terminal sends it to both.
-    const forward = (stop: NodeJS.Signals): void => void (stop === 'SIGTERM' && child.kill(stop));
+    const forward = (stop: NodeJS.Signals): void => {
+      // By number: Deno takes a child it sent a signal for one that ended by it.
+      if (stop === 'SIGTERM' && child.pid !== undefined && child.exitCode === null) kill(child.pid, stop);
+    };
     const [code, signal] = await terminal.leaveSignals(forward, async () => {
       return (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     });

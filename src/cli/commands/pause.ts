@@ -22,7 +22,8 @@ export async function resumeCommand({ terminal }: Call): Promise<Result> {
   const { folder, runner } = await reach(terminal, 'sync-run resume');
   try {
     const past = runner ? ((await runner.resume()) as PastPause | null) : await resume(folder, Date.now());
-    const text = past ? `Resumed; it was paused since ${when(past.since)}: ${past.why}\n` : 'It was not paused\n';
+    const missed = runner ? '' : 'No runner is at work: what git changed meanwhile is imported by `npx sync-run import`\n';
+    const text = past ? `Resumed; it was paused since ${when(past.since)}: ${past.why}\n${missed}` : 'It was not paused\n';
     return { exit: 0, document: { command: 'resume', was: past }, text };
   } finally {
     runner?.close();

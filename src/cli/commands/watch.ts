@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve as resolvePath } from 'node:path';
 import { SyncError } from '../../core/errors.ts';
 import { openRepository } from '../../git/repository.ts';
 import { startRunner } from '../../runner/runner.ts';
@@ -62,7 +62,7 @@ export async function watchCommand(call: Call<WatchOptions>): Promise<Result> {
 /** Starts the runner as a process of its own and returns once it watches. */
 async function detach({ terminal, options, say }: Call<WatchOptions>): Promise<Result> {
   const { statePath } = await openRepository(terminal.cwd, terminal.env);
-  const log = join(statePath, 'watch.log');
+  const log = options.log === undefined ? join(statePath, 'watch.log') : resolvePath(terminal.cwd, options.log);
   await putAside(log);
   const [program, ...args] = terminal.runtime.command;
   const rows = options.rows === undefined ? [] : ['--rows', String(options.rows / 1000)];

@@ -1,4 +1,4 @@
-import type { Column, Table } from '../../core/table.ts';
+import type { Column, PointingKey, Table } from '../../core/table.ts';
 import type { Row, Sql, Value } from '../sql.ts';
 import { TREE_TABLE } from '../tree-table.ts';
 import { baseType } from './kinds.ts';
@@ -58,7 +58,7 @@ export async function describeTable(sql: Sql, table: string): Promise<Table | nu
     uniques: [...indexes.values()],
     engine,
     transactional: TRANSACTIONAL.has((engine ?? '').toLowerCase()),
-    cascades: await referencesTo(sql, table),
+    pointing: await keysTo(sql, table),
     triggers: await triggersOf(sql, table),
   };
 }
@@ -80,14 +80,17 @@ async function uniqueIndexes(sql: Sql, table: string): Promise<Map<string, strin
   return indexes;
 }
 
-async function referencesTo(sql: Sql, table: string): Promise<Table['cascades']> {
+/** MySQL itself carries a new name along with ON UPDATE CASCADE, and refuses with RESTRICT. */
+const HARMS = { delete: ['CASCADE', 'SET NULL', 'SET DEFAULT'], rename: ['SET NULL', 'SET DEFAULT'] };
+
+async function keysTo(sql: Sql, table: string): Promise<PointingKey[]> {
   const rows = await sql`SELECT k.REFERENCED_TABLE_NAME AS parent, k.CONSTRAINT_NAME AS name, k.TABLE_SCHEMA AS db, DATABASE() AS ours,
-      k.TABLE_NAME AS child, k.COLUMN_NAME AS source, k.REFERENCED_COLUMN_NAME AS target, r.DELETE_RULE AS action
+      k.TABLE_NAME AS child, k.COLUMN_NAME AS source, k.REFERENCED_COLUMN_NAME AS target, r.DELETE_RULE AS deletion, r.UPDATE_RULE AS renaming
     FROM information_schema.KEY_COLUMN_USAGE AS k JOIN information_schema.REFERENTIAL_CONSTRAINTS AS r
       ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
-    WHERE k.REFERENCED_TABLE_SCHEMA = DATABASE() AND k.REFERENCED_TABLE_NAME = ${table} AND r.DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
+    WHERE k.REFERENCED_TABLE_SCHEMA = DATABASE() AND k.REFERENCED_TABLE_NAME = ${table}
     ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION`;
-  const keys = new Map<string, Table['cascades'][number]>();
+  const keys = new Map<string, PointingKey>();
   for (const row of rows) {
     if (text(row['parent']) !== table) continue;
     const id = JSON.stringify([text(row['db']), text(row['child']), text(row['name'])]);
@@ -96,13 +99,16 @@ async function referencesTo(sql: Sql, table: string): Promise<Table['cascades']>
       table: text(row['child']),
       columns: [],
       references: [],
-      action: text(row['action']),
+      harmedBy: [
+        ...(HARMS.delete.includes(text(row['deletion'])) ? (['delete'] as const) : []),
+        ...(HARMS.rename.includes(text(row['renaming'])) ? (['rename'] as const) : []),
+      ],
     };
     key.columns.push(text(row['source']));
     key.references.push(text(row['target']));
     keys.set(id, key);
   }
-  return [...keys.values()];
+  return [...keys.values()].filter(({ harmedBy }) => harmedBy.length > 0);
 }
 
 async function triggersOf(sql: Sql, table: string): Promise<string[]> {

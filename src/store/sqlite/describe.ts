@@ -1,4 +1,4 @@
-import type { Column, Table } from '../../core/table.ts';
+import type { Column, PointingKey, Table } from '../../core/table.ts';
 import type { Sql } from '../sql.ts';
 import { TREE_TABLE } from '../tree-table.ts';
 import { affinity } from './affinity.ts';
@@ -54,7 +54,7 @@ export async function describeTable(sql: Sql, table: string): Promise<Table | nu
     uniques: await uniquesOf(sql, name, primaryKey),
     engine: null,
     transactional: true,
-    cascades: await referencesTo(sql, name, primaryKey),
+    pointing: await keysTo(sql, name, primaryKey),
     triggers: triggers.map((row) => String(row['name'])),
   };
 }
@@ -84,18 +84,14 @@ async function uniquesOf(sql: Sql, table: string, primaryKey: string[]): Promise
   return [...new Map(named.map((list) => [JSON.stringify(list), list])).values()];
 }
 
-/**
- * Every foreign key that points here, whatever its action: whether SQLite enforces them is decided by each connection,
- * so that a row the application could not delete would leave dangling references behind.
- */
-async function referencesTo(sql: Sql, table: string, primaryKey: string[]): Promise<Table['cascades']> {
-  const rows = await sql`SELECT t.name AS child, f.id AS id, f."from" AS source, f."to" AS target, f.on_delete AS action
+async function keysTo(sql: Sql, table: string, primaryKey: string[]): Promise<PointingKey[]> {
+  const rows = await sql`SELECT t.name AS child, f.id AS id, f."from" AS source, f."to" AS target
     FROM sqlite_schema AS t JOIN pragma_foreign_key_list(t.name) AS f
     WHERE t.type = 'table' AND f."table" = ${table} COLLATE NOCASE ORDER BY t.name, f.id, f.seq`;
-  const keys = new Map<string, Table['cascades'][number]>();
+  const keys = new Map<string, PointingKey>();
   for (const row of rows) {
     const id = JSON.stringify([row['child'], row['id']]);
-    const key = keys.get(id) ?? { table: String(row['child']), columns: [], references: [], action: String(row['action']) };
+    const key = keys.get(id) ?? { table: String(row['child']), columns: [], references: [], harmedBy: ['delete', 'rename'] };
     key.columns.push(String(row['source']));
     // Without named columns a foreign key means the primary key.
     key.references.push(String(row['target'] ?? primaryKey[key.references.length]));
