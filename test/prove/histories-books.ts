@@ -112,7 +112,8 @@ export function createBooks(state: () => State): Books {
       }
     },
     appeared(before, after) {
-      if (opened) carried(opened, before);
+      // The tool works on while somebody edits: what it brought by the second look is no edit.
+      for (const seen of [before, after]) if (opened) carried(opened, seen);
       this.given(before, after);
       for (const side of sides) {
         const had = new Set(before[side].values());
