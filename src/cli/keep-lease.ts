@@ -27,21 +27,20 @@ interface Lease {
  * @throws {SyncError} `LOCKED` if another run held the lock for too long
  */
 export async function keepLease(terminal: Terminal, why: string): Promise<() => Promise<void>> {
-  const released = Promise.withResolvers<void>();
-  const isOver = new AbortController();
+  const release = new AbortController();
+  const released = once(release.signal, 'abort');
   let lease = await takeOnceFree(terminal, why);
   const keep = async (): Promise<void> => {
     for (;;) {
-      await Promise.race([lease.over, released.promise]);
-      if (isOver.signal.aborted) return;
+      await Promise.race([lease.over, released]);
+      if (release.signal.aborted) return;
       terminal.err('sync-run: The runner has left; the pause is taken anew\n');
-      lease = await takeAnew(terminal, why, isOver.signal);
+      lease = await takeAnew(terminal, why, release.signal);
     }
   };
   const keeping = keep();
   return async () => {
-    isOver.abort();
-    released.resolve();
+    release.abort();
     await keeping;
     await lease.release();
   };
@@ -85,7 +84,12 @@ async function takeLease(terminal: Terminal, why: string): Promise<Lease> {
   const { statePath } = await openRepository(terminal.cwd, terminal.env);
   const connection = await reachRunner({ stateFolder: statePath, version: await packageVersion(), who: 'sync-run hold' });
   if (connection) {
-    await connection.hold(why);
+    try {
+      await connection.hold(why);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
     return { over: connection.closed, release: async () => connection.close() };
   }
   const runner = await startRunner({

@@ -1,7 +1,7 @@
 import type { Change } from '../core/manifest.ts';
 import { SyncError } from '../core/errors.ts';
 import { needsPerson } from '../core/skips.ts';
-import { operations } from '../git/busy.ts';
+import { busy, operations } from '../git/busy.ts';
 import { hookNames } from '../git/hooks-names.ts';
 import { isLock, waitForLocks } from '../git/locks.ts';
 import type { Repository } from '../git/repository.ts';
@@ -62,12 +62,13 @@ export async function hookRequest(
   const isMidway = call.hook === 'post-rewrite' && call.args[0] === 'amend';
   const ignores = isMidway ? [] : passOf({ source: 'hook', hook: call.hook }).ignores;
   // A bisect goes on for days, and the rows follow it.
-  const isBusy = async (): Promise<boolean> =>
-    (await operations(repository)).some(({ operation }) => operation !== 'bisect' && !isLock(operation) && !ignores.includes(operation));
-  if (await isBusy()) return { exit: 0, lines: [] };
-  if (!(await areLocksFree(repository)))
-    return { exit: 0, lines: [`Another git command is at work: "${config.root}" is not imported; \`npx sync-run import\` does it`] };
-  if (await isBusy()) return { exit: 0, lines: [] };
+  const found = (await operations(repository)).filter(({ operation }) => operation !== 'bisect' && !ignores.includes(operation));
+  if (found.some(({ operation }) => !isLock(operation))) return { exit: 0, lines: [] };
+  if (found.length > 0) {
+    if (!(await areLocksFree(repository)))
+      return { exit: 0, lines: [`Another git command is at work: "${config.root}" is not imported; \`npx sync-run import\` does it`] };
+    if (await busy(repository, { ignore: ignores })) return { exit: 0, lines: [] };
+  }
   if (paused)
     return {
       exit: 0,

@@ -1,6 +1,6 @@
 import { operations } from '../git/busy.ts';
 import { fingerprint } from '../git/fingerprint.ts';
-import { waitForLocks } from '../git/locks.ts';
+import { isLock, waitForLocks } from '../git/locks.ts';
 import type { Context } from './context.ts';
 import { takeNarrowSnapshot } from './narrow-snapshot.ts';
 import type { Request } from './request.ts';
@@ -31,7 +31,7 @@ export async function watchGit(context: Context, request: Request): Promise<() =
   if (!request.dryRun) await waitForLocks(repository, { timeoutMs: request.lockTimeout, signal: context.signal });
   const before = await fingerprint(repository);
   return async () => {
-    const locks = (await operations(repository)).some(({ operation }) => operation === 'index.lock' || operation === 'HEAD.lock');
+    const locks = (await operations(repository)).some(({ operation }) => isLock(operation));
     return !locks && (await fingerprint(repository)) === before;
   };
 }

@@ -29,10 +29,10 @@ export async function perform(context: Context, asked: Task): Promise<Report> {
   for (;;) {
     const runner = await reachRunner(options);
     if (!runner) return performTask(context, task);
-    // The runner knows its own database only, and the caller may mean another one.
-    await checkTarget(context);
     const patience = createPatience(task.lockTimeout, runner.pid);
     try {
+      // The runner knows its own database only, and the caller may mean another one.
+      await checkTarget(context);
       const direction: Direction = task.kind === 'run' ? task.direction : 'sync';
       const manifest = { id: randomUUID(), source: 'cli' as const, direction, oldHead: null, newHead: null, entries: null };
       return (await runner.submit(manifest, {

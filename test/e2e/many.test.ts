@@ -301,6 +301,16 @@ it('a hold ends as its command does, whoever gave the pause; a command that is s
   }
 });
 
+it('a typed command for another database is refused beside a runner, and ends', async (t) => {
+  const options = { pages, hooks: false, prepare: async () => {} };
+  const [site, other] = [await createSite(t, options), await createSite(t, options)];
+  await watch(t, site);
+  const { code, stdout } = await site.cli(['import', '--json'], {
+    env: { SYNC_RUN_DATABASE_URL: `sqlite:${other.repo.beside('site.db')}` },
+  });
+  assert.deepEqual([code, (JSON.parse(stdout) as { error: { code: string } }).error.code], [4, 'WRONG_TARGET']);
+});
+
 it('a pause lasts over runners, twice is once, and what waited follows', async (t) => {
   const site = await createSite(t, { pages, hooks: false, prepare: async () => {} });
   const first = await watch(t, site);
