@@ -8,7 +8,7 @@ const exits: readonly [code: number, means: string][] = [
   [2, 'the command line, the configuration or the set-up is wrong'],
   [3, 'the database cannot be reached, or refused the login'],
   [4, 'refused by a safety rule'],
-  [5, 'failed; nothing was changed, or it was restored'],
+  [5, 'failed; nothing was changed, or it was restored, or the message says that the next run finishes it'],
   [6, 'another run held the lock for longer than `--lock-timeout`'],
   [130, 'stopped by Ctrl-C (SIGINT)'],
   [143, 'stopped by SIGTERM'],

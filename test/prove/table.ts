@@ -92,7 +92,7 @@ function fateRow({ mutant, fate }: Fate): string {
 export function summary(findings: Findings): string {
   const lines = findings.promises.map((promised) => {
     const { cases, survived, notRun, killed, all } = counted(promised, findings);
-    const parts = [`${survived} of ${cases} cases survived`];
+    const parts = [cases + notRun > 0 ? `${survived} of ${cases} cases survived` : 'no rig was run'];
     if (notRun > 0) parts.push(`${notRun} tests not run`);
     if (all > 0) parts.push(`${killed} of ${all} mutants killed`);
     return `${promised.id} ${promised.promise}: ${parts.join(', ')}`;
@@ -128,6 +128,7 @@ function counted({ id, rigs }: Promised, { outcomes, mutants }: Findings): Count
   };
 }
 
-function belongs({ file, name }: Outcome, { file: wanted, tests }: Rig): boolean {
+/** Whether a test is of this rig. */
+export function belongs({ file, name }: Outcome, { file: wanted, tests }: Rig): boolean {
   return file === wanted && (tests?.test(name) ?? true);
 }
