@@ -120,16 +120,40 @@ function attachFiles(drafts: Draft[], files: Leftovers<FileSide>): void {
  */
 function attachExchanged(drafts: Draft[], files: Leftovers<FileSide>): void {
   const owners = new Map(drafts.flatMap((draft) => (draft.base ? [[draft.base.path, draft] as const] : [])));
-  const fits = ({ base, row }: Draft, { text }: FileSide): boolean => text === base?.text || text === row?.text;
-  for (const draft of drafts) {
-    const there = draft.base && draft.row?.path && draft.row.path !== draft.base.path ? files.peek(draft.row.path) : null;
-    const owner = there && owners.get(there.seen.path);
-    const own = files.peek(draft.base?.path ?? '');
-    if (!there || !owner || fits(owner, there) || (own && fits(draft, own))) continue;
-    const owned = owner.row?.path ? (owner.file ?? files.peek(owner.row.path)) : null;
-    if (fits(draft, there) || (!own && owned)) draft.file = files.take(there.seen.path);
-    else for (const one of [draft, owner]) one.refusal = exchanged(one);
+  const renamed = drafts.filter(({ base, row }) => base && row?.path && row.path !== base.path);
+  // A file that one row takes may be what another one took for its own.
+  for (let taken = true; taken;) {
+    taken = false;
+    for (const draft of renamed) {
+      if (draft.file || whoseFile(draft, owners, files) !== 'its own') continue;
+      draft.file = files.take(draft.row?.path ?? '');
+      taken = true;
+    }
   }
+  for (const draft of renamed) {
+    if (draft.file || whoseFile(draft, owners, files) !== 'unknown') continue;
+    for (const one of [draft, owners.get(draft.row?.path ?? '')]) if (one) one.refusal = exchanged(one);
+  }
+}
+
+/** Of a row with a new name: whose the file is that stands there, and stood for another row when both sides last agreed. */
+function whoseFile(
+  { base, row }: Draft,
+  owners: ReadonlyMap<string, Draft>,
+  files: Leftovers<FileSide>,
+): 'its own' | "another's" | 'unknown' {
+  const there = files.peek(row?.path ?? '');
+  const owner = there && owners.get(there.seen.path);
+  const own = files.peek(base?.path ?? '');
+  if (!there || !owner || (own && fits({ base, row }, own))) return "another's";
+  const isOwnGone = !own && (owner.file ?? files.peek(owner.row?.path ?? '')) !== null;
+  const isOwnText = fits({ base, row }, there);
+  if (fits(owner, there)) return isOwnText && isOwnGone ? 'its own' : "another's";
+  return isOwnText || isOwnGone ? 'its own' : 'unknown';
+}
+
+function fits({ base, row }: Pick<Draft, 'base' | 'row'>, { text }: FileSide): boolean {
+  return text === base?.text || text === row?.text;
 }
 
 function exchanged({ base, row }: Draft): Refusal {

@@ -36,7 +36,9 @@ export interface Item {
 /** What git and the state folder know of an item. */
 export interface ItemFacts {
   /** The pair of texts that was left as a conflict and never settled. */
-  openConflict: { file: Digest | null; row: Digest | null } | null;
+  openConflict: { file: Digest | null; row: Digest | null; base?: Pick<BaseEntry, 'text' | 'file' | 'row'> | null } | null;
+  /** The base the state has by now, where the item's is that of the open conflict. */
+  agreedSince: BaseEntry | null;
   /** The pair of texts an undo left behind. */
   held: { file: Digest | null; row: Digest | null } | null;
   unmerged: boolean;
@@ -50,6 +52,7 @@ export interface ItemFacts {
 
 export const noFacts: ItemFacts = {
   openConflict: null,
+  agreedSince: null,
   held: null,
   unmerged: false,
   sparse: false,

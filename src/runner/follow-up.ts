@@ -20,6 +20,12 @@ export function followUpOf(
   const set: BaseEntry[] = [];
   const drop: BaseEntry[] = [];
   const texts = new Map<Digest, Uint8Array>();
+  for (const { item, conflict } of decisions) {
+    const { agreedSince } = item.facts;
+    if (!conflict || !agreedSince) continue;
+    if (item.base) set.push(item.base);
+    else drop.push(agreedSince);
+  }
   for (const decision of decisions) {
     if (!decision.adopt && !isOutdated(decision)) continue;
     const after = adopted(decision);
@@ -88,6 +94,7 @@ function openAndSettled(decisions: readonly Decision[]): FollowUp['conflicts'] {
       key: item.row?.seen.key ?? item.file?.key ?? item.base?.key ?? {},
       path: decision.path,
       ...pair,
+      base: item.base && { text: item.base.text, file: item.base.file, row: item.base.row },
     };
     if (decision.conflict && !(known?.file === pair.file && known.row === pair.row)) {
       set.push(record);

@@ -9,6 +9,7 @@ import type { Hold, OpenConflict } from '../state/state.ts';
 import { readFileSeen } from '../tree/read.ts';
 import type { Context } from './context.ts';
 import { nothingAbsent } from './git-facts.ts';
+import { withRecords } from './remembered.ts';
 import { excluder, type Snapshot } from './snapshot.ts';
 
 /**
@@ -91,19 +92,15 @@ async function itemsOf(
           file: mapping.newlines === 'lf' ? seen.lfDigest : seen.digest,
           row: mapping.newlines === 'lf' ? digest(canonical(row.text, 'lf')) : row.digest,
         };
-        const same = (record: OpenConflict | Hold): boolean =>
-          record.mapping === mapping.name &&
-          record.file === texts.file &&
-          record.row === texts.row &&
-          keyId(mapping, record.key) === keyId(mapping, entry.key);
-        items.push({
+        const item: Item = {
           mapping,
           base: entry,
           file: { seen, text: texts.file, key: entry.key },
           row: { seen: { pk: entry.pk, key: row.key, digest: row.digest, size: row.text.byteLength }, text: texts.row, path: entry.path },
           skip: null,
-          facts: { ...noFacts, openConflict: conflicts.find(same) ?? null, held: holds.find(same) ?? null },
-        });
+          facts: noFacts,
+        };
+        items.push(withRecords(item, conflicts, holds));
       }
     }
     return items.length === base.length ? items : null;

@@ -17,6 +17,7 @@ import { breathe, mapCalmly } from './breathe.ts';
 import type { Context } from './context.ts';
 import { type AbsentFacts, factsOf, type GitFacts, nothingAbsent, readAbsentFacts, readGitFacts } from './git-facts.ts';
 import { readBase } from './read-base.ts';
+import { withRecords } from './remembered.ts';
 
 /** Both sides and the base at one moment, paired into items. */
 export interface Snapshot {
@@ -93,7 +94,8 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const inherited = inheritance(mapping, kept.rows);
     const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, absent, path));
     await breathe();
-    for (const item of await mapCalmly(matched.items, (one) => withFacts(one, conflicts, holds, inherited))) items.push(item);
+    for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds)))
+      items.push({ ...item, facts: { ...item.facts, inherited: inherited(item) } });
     // What cannot be read is not known to be gone: without its base a deleted row would come back from the file.
     forgotten.push(...matched.forgotten.filter(({ path }) => !skipAt(unreadable, path)));
   }
@@ -246,19 +248,5 @@ function inheritance(mapping: Mapping, rows: RowSide[]): (item: Item) => Digest 
       if (text !== undefined) return text;
     }
     return null;
-  };
-}
-
-function withFacts(item: Item, conflicts: OpenConflict[], holds: Hold[], inherited: (item: Item) => Digest | null): Item {
-  const key = item.row?.seen.key ?? item.base?.key ?? item.file?.key;
-  if (!key) return item;
-  const same = (record: OpenConflict | Hold): boolean =>
-    record.mapping === item.mapping.name &&
-    record.file === (item.file?.text ?? null) &&
-    record.row === (item.row?.text ?? null) &&
-    keyId(item.mapping, record.key) === keyId(item.mapping, key);
-  return {
-    ...item,
-    facts: { ...item.facts, openConflict: conflicts.find(same) ?? null, held: holds.find(same) ?? null, inherited: inherited(item) },
   };
 }

@@ -61,6 +61,7 @@ export const SCHEMA = `
     SELECT text AS digest FROM base UNION ALL SELECT file FROM base UNION ALL SELECT row FROM base
     UNION ALL SELECT file FROM conflicts WHERE file IS NOT NULL
     UNION ALL SELECT row FROM conflicts WHERE row IS NOT NULL
+    UNION ALL SELECT json ->> '$.base.text' FROM conflicts WHERE json ->> '$.base.text' IS NOT NULL
     UNION ALL SELECT text FROM tombstones;
 
   PRAGMA user_version = ${SCHEMA_VERSION};

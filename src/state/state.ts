@@ -10,6 +10,8 @@ export interface OpenConflict {
   /** Canonical digests of the texts that stood against each other; null where a side was absent. */
   file: Digest | null;
   row: Digest | null;
+  /** What both sides came from when the conflict opened, null where they had never agreed; left out where nobody recorded it. */
+  base?: Pick<BaseEntry, 'text' | 'file' | 'row'> | null;
 }
 
 /** An item undone by hand, left alone by hooks and watcher while both sides stay as they are. */

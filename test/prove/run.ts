@@ -54,7 +54,9 @@ await withSurroundings({ top }, async () => {
     seed,
     versions: about,
   };
-  console.log(`${Math.round(performance.now() / minutes)} minutes${limit.aborted ? ', more than there are: what was not done by then failed' : ''}`);
+  console.log(
+    `${Math.round(performance.now() / minutes)} minutes${limit.aborted ? ', more than there are: what was not done by then failed' : ''}`,
+  );
   console.log(summary(findings));
   const isWhole = !options['skip-rigs'] && !options['skip-mutants'];
   if (isWhole && !only && toKill.length === mutants.length) await writeTable(top, findings);

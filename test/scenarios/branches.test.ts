@@ -191,6 +191,52 @@ describe('a conflict left open', () => {
     assert.equal((await bodies(project.db)).home, 'theirs');
   });
 
+  /** Back on the branch of the conflict, after both sides agreed on the row's text elsewhere. */
+  async function disputedAgain(
+    t: Parameters<typeof createProject>[0],
+    lines = { base: 'base', file: 'mine', row: 'theirs' },
+  ): Promise<Project> {
+    const project = await createProject(t, { engine: 'sqlite' });
+    await addPages(project.db, { home: lines.base });
+    await project.run('sync');
+    await project.repo.commit('Base');
+    await project.repo.git('branch', 'calm');
+    await project.write(at('home'), lines.file);
+    await project.repo.commit('Mine');
+    await setBody(project.db, 'home', lines.row);
+    assert.deepEqual(conflicts(await project.run('sync')), [at('home')]);
+    await go(project, 'calm');
+    await project.run('sync');
+    await project.repo.commit('Take theirs');
+    await go(project, 'main');
+    assert.deepEqual(conflicts(await project.run('sync')), [at('home')]);
+    return project;
+  }
+
+  it('is still one after the next edit of the file, on the branch where it is open', async (t) => {
+    const project = await disputedAgain(t);
+    await project.write(at('home'), 'mine, edited');
+    for (const direction of ['import', 'export', 'sync'] as const)
+      assert.deepEqual(conflicts(await project.run(direction)), [at('home')], direction);
+    assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], ['mine, edited', 'theirs']);
+  });
+
+  it('is still one after the row got another name, and then the file another text', async (t) => {
+    const project = await disputedAgain(t);
+    await project.db.sql("UPDATE pages SET slug = 'start' WHERE slug = 'home'");
+    assert.deepEqual(conflicts(await project.run('sync')), [at('home')]);
+    await project.write(at('home'), 'mine, edited');
+    assert.deepEqual(conflicts(await project.run('sync')), [at('home')]);
+    assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).start], ['mine, edited', 'theirs']);
+  });
+
+  it('is merged from the text that both sides came from', async (t) => {
+    const project = await disputedAgain(t, { base: 'a\nb\nc\nd\ne\n', file: 'A\nb\nc\nd\ne\n', row: 'a\nb\nc\nd\nE\n' });
+    await project.resolve('merge', at('home'));
+    const both = 'A\nb\nc\nd\nE\n';
+    assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], [both, both]);
+  });
+
   it('settled for the file reaches the row; the branch with the old text then brings its own, and each loser is in the history', async (t) => {
     const project = await disputed(t);
     const settled = await project.resolve('file', at('home'));

@@ -181,6 +181,36 @@ describe('names that rows pass on', () => {
     }
   });
 
+  it('delete no row where the texts are equal and the files have passed them on already', async (t) => {
+    const [mapping] = pagesConfig.mappings;
+    const lookups = { language: { column: 'lang', table: 'languages', key: 'code', name: 'name' } };
+    for (const renames of [
+      { One: 'Old', Two: 'One' },
+      { One: 'Old', Two: 'One', Three: 'Two' },
+    ]) {
+      const project = await createProject(t, { engine: 'sqlite' });
+      await project.db.sql('CREATE TABLE languages (code TEXT, name TEXT)');
+      await project.configure({ root: 'db', mappings: [{ ...mapping, path: 'pages/{language}/{slug}.html', lookups }] });
+      for (const [code, name] of Object.keys(renames).entries()) {
+        await project.db.sql('INSERT INTO languages VALUES (?, ?)', [`${code}`, name]);
+        await addPages(project.db, { home: 'the same' }, { lang: `${code}` });
+      }
+      await project.run('sync');
+      await project.repo.commit('Base');
+      for (const [from, to] of Object.entries(renames)) {
+        await project.db.sql('UPDATE languages SET name = ? WHERE name = ?', [to, from]);
+        await project.repo.move(at('home', from), at('home', to));
+      }
+      await project.repo.commit('As the other clone exported it');
+      for (const source of ['hook', 'cli'] as const) {
+        const report = await project.run('sync', { source });
+        assert.deepEqual([report.rows, report.files, report.conflicts, report.skipped], [nothing.rows, nothing.files, [], []]);
+      }
+      assert.equal((await project.db.sql('SELECT * FROM pages')).length, Object.keys(renames).length);
+      await assertQuiet(project);
+    }
+  });
+
   it('to a file under another name of its own row delete nothing', async (t) => {
     const project = await forum(t);
     await project.repo.move(`${MINE}/header/header.html`, `${MINE}/misc/header.html`);
