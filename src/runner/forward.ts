@@ -84,12 +84,21 @@ export async function finishForward(
   }
   // First the record, then the kept inodes: they may hold the only copy of a text that was written late.
   try {
-    await state.finish(completion(context, batch, followUp, found));
+    await state.finish(completion(context, batch, { ...followUp, drop: [...followUp.drop, ...uprooted(batch, outcomes)] }, found));
   } catch (error) {
     throw unrecorded(batch, error);
   }
   deviations.notices.push(...(await tidy(context, batch)));
   return deviations;
+}
+
+/**
+ * What was agreed on for items that ended otherwise than planned and whose file has left its path: another file may be there, so the next
+ * run would take this item for edited or deleted. Without a base it is a conflict.
+ */
+function uprooted(batch: Batch, outcomes: readonly Outcome[]): BaseEntry[] {
+  const placed = new Set(outcomes.filter(({ result }) => result === 'done').map(({ change }) => change.path));
+  return batch.operations.flatMap(({ base, outcome }) => (outcome && base.before && placed.has(base.before.path) ? [base.before] : []));
 }
 
 /** Everything is done and recorded by now: what cannot be cleared away is no failure, and the next run clears it away. */

@@ -74,6 +74,38 @@ describe('a file edited while the batch is under way', () => {
     });
   }
 
+  it('that appears under the new name of a row is never taken for an edit of it', async (t) => {
+    for (const again of ['export', 'import', 'sync'] as const) {
+      const project = await pages(t);
+      await project.db.sql("UPDATE pages SET slug = 'start' WHERE slug = 'home'");
+      const report = await meanwhile(project, 'intent', async () => project.write(at('start'), 'mine'));
+      assert.equal(exitOf(report), 1);
+      assert.deepEqual(conflicts(await project.run(again)), [at('start')], again);
+      assert.deepEqual([(await bodies(project.db)).start, await project.read(at('start'))], ['home', 'mine']);
+    }
+  });
+
+  it('under a name that rows pass on or exchange deletes and overwrites no row', async (t) => {
+    for (const renames of [
+      { home: 'start', about: 'home' },
+      { home: 'tmp', about: 'home', tmp: 'about' },
+      { about: 'tmp', home: 'about', tmp: 'home' },
+    ]) {
+      for (const edited of Object.values(renames).filter((name) => name !== 'tmp')) {
+        const project = await pages(t);
+        for (const [from, to] of Object.entries(renames)) await project.db.sql('UPDATE pages SET slug = ? WHERE slug = ?', [to, from]);
+        const rows = await bodies(project.db);
+        const report = await meanwhile(project, 'intent', async () => project.write(at(edited), 'mine'));
+        assert.equal(exitOf(report), 1, `${JSON.stringify(renames)}, ${edited}`);
+        for (const again of ['import', 'sync', 'sync'] as const) {
+          assert.equal(exitOf(await project.run(again)), 1, `${JSON.stringify(renames)}, ${edited}, ${again}`);
+          assert.deepEqual(await bodies(project.db), rows, `${JSON.stringify(renames)}, ${edited}, ${again}`);
+        }
+        assert.ok(Object.values(await project.files()).includes('mine'), `${JSON.stringify(renames)}, ${edited}`);
+      }
+    }
+  });
+
   it('that appears where a new one is to be made is not overwritten', async (t) => {
     const project = await pages(t);
     await addPages(project.db, { fresh: 'from the panel' });
