@@ -99,7 +99,7 @@ async function stagedRequest(
   const { entries, partly } = await readStaged(repository, config.root, { indexFile: indexFile ?? undefined, known });
   const paths = entries.flatMap(({ path, from }) => (from ? [path, from] : [path]));
   const refusal = { code: 'PARTLY_STAGED' as const, message: 'Only part of the file is staged; it is imported once all of it is' };
-  return { paths, leave: new Map([...partly].map((path) => [path, refusal])) };
+  return { paths, leave: () => new Map([...partly].map((path) => [path, refusal])) };
 }
 
 /** Lines of one kind; a person at a commit does not read a thousand. */

@@ -96,8 +96,7 @@ export function toOperation(decision: Decision, { mapping, table }: CheckedMappi
       : {
           mapping: mapping.name,
           pk: item.row?.seen.pk ?? '',
-          key,
-          path: agreedPath(decision, path ?? decision.path),
+          ...agreedName(decision, path ?? decision.path, key),
           fingerprint: mapping.fingerprint,
           ...text,
         };
@@ -113,11 +112,11 @@ export function toOperation(decision: Decision, { mapping, table }: CheckedMappi
   };
 }
 
-/** Where both sides have the file once the operation is done; still the old path where only one of them has a new name. */
-function agreedPath({ item, row }: Decision, filePath: string): string {
+/** What both sides call the item once the operation is done; still the old name where only one of them has a new one. */
+function agreedName({ item, row }: Decision, filePath: string, key: Key): Pick<BaseEntry, 'path' | 'key'> {
   const isNamed = row?.kind === 'insert' || (row?.kind === 'update' && row.key !== null);
   const rowPath = isNamed ? filePath : item.row?.path;
-  return rowPath === filePath || !item.base ? filePath : item.base.path;
+  return rowPath === filePath || !item.base ? { path: filePath, key } : { path: item.base.path, key: item.base.key };
 }
 
 /** What both sides have agreed on once the operation is done: the new text, or still the old one where only a name moved. */

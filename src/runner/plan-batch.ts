@@ -13,8 +13,9 @@ export type Refused = ReadonlyMap<string, Refusal>;
 /** What the batch does to every item it looks at. Pure but for the snapshot it reads. */
 export function planBatch(snapshot: Snapshot, request: Request, refused: Refused = new Map()): Decision[] {
   const items = snapshot.items.filter((item) => isNamed(item, request.paths));
+  const leave = request.leave();
   const decisions = items.map((item) => {
-    const refusal = refused.get(itemId(item)) ?? leaveOf(item, request);
+    const refusal = refused.get(itemId(item)) ?? leaveOf(item, leave);
     return planMerge(planItem(refusal ? { ...item, skip: refusal } : item, request), request);
   });
   const paths = snapshot.items.flatMap((item) => (item.file ? [item.file.seen.path] : []));
@@ -23,7 +24,7 @@ export function planBatch(snapshot: Snapshot, request: Request, refused: Refused
 }
 
 /** A file that just vanished is left until it is sure to stay away, unless git itself took it away: then it is sure. */
-function leaveOf(item: Item, { leave }: Request): Refusal | undefined {
+function leaveOf(item: Item, leave: ReadonlyMap<string, Refusal>): Refusal | undefined {
   const refusal = leave.get(item.file?.seen.path ?? item.base?.path ?? '');
   return refusal?.code === 'UNSETTLED' && !item.file && item.facts.removedFromIndex ? undefined : refusal;
 }

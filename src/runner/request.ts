@@ -31,8 +31,8 @@ export interface Request {
   byGit: boolean;
   /** The index of the commit under way, in place of the repository's own. */
   indexFile: string | null;
-  /** Items to leave alone, by path, with the reason. */
-  leave: ReadonlyMap<string, Refusal>;
+  /** Items to leave alone, by path, with the reason; asked once both sides were read. */
+  leave: () => ReadonlyMap<string, Refusal>;
 }
 
 export const defaultRequest: Omit<Request, 'command' | 'direction'> = {
@@ -46,5 +46,5 @@ export const defaultRequest: Omit<Request, 'command' | 'direction'> = {
   lockTimeout: 30_000,
   byGit: false,
   indexFile: null,
-  leave: new Map(),
+  leave: () => new Map(),
 };

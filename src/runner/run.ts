@@ -8,7 +8,7 @@ import type { Context } from './context.ts';
 import { recover } from './recovery.ts';
 import type { Report } from './report.ts';
 import type { Request } from './request.ts';
-import { Unstable } from './unstable.ts';
+import { asTold, Unstable } from './unstable.ts';
 
 const MAX_ATTEMPTS = 5;
 
@@ -55,11 +55,14 @@ async function runLocked(context: Context, request: Request): Promise<Report> {
 /** Plans anew where something moved meanwhile, a few times. */
 async function attempts(context: Context, request: Request): Promise<Report> {
   const refused = new Map<string, Refusal>();
+  const begun = performance.now();
   for (let tried = 1; ; tried++) {
     try {
       return await attempt(context, request, refused);
     } catch (error) {
       if (!(error instanceof Unstable || error instanceof RetryError || error instanceof RefusedItems)) throw error;
+      const isTooLong = tried >= MAX_ATTEMPTS || performance.now() - begun > request.lockTimeout;
+      if (error instanceof RetryError && isTooLong) throw asTold(error);
       if (error instanceof RefusedItems) for (const [id, refusal] of error.items) refused.set(id, refusal);
       if (tried >= MAX_ATTEMPTS) {
         throw new SyncError('UNSTABLE', `Gave up after ${MAX_ATTEMPTS} attempts; nothing was changed`, {

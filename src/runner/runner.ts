@@ -183,10 +183,12 @@ interface Parts {
 async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<Apply<Answer>>[1]): Promise<Answer> {
   const { warm, gate, events, unsettled } = parts;
   try {
+    // From here on it is this one's turn. A commit waits for the end of that, since the end may keep it from being made.
+    if (manifest.hook === 'pre-commit') call.onProgress({ step: 'scan', done: 0, total: 0 });
     const opened = await warm.take();
     const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
     if (manifest.source === 'hook') return await applyHook(parts, context, hookCallOf(manifest, call), call.pass.byGit);
-    if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, unsettled())));
+    if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, unsettled)));
     // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
     const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
     try {
@@ -230,7 +232,7 @@ function passing(gate: Gate, { pass }: Parameters<Apply<Answer>>[1]): Context['g
   };
 }
 
-function watchRequest(manifest: Manifest, unsettled: string[]): Request {
+function watchRequest(manifest: Manifest, unsettled: () => string[]): Request {
   const refusal = { code: 'UNSETTLED' as const, message: 'The file is being written' };
   return {
     ...defaultRequest,
@@ -238,7 +240,7 @@ function watchRequest(manifest: Manifest, unsettled: string[]): Request {
     direction: manifest.direction,
     source: 'watcher',
     paths: manifest.entries?.map(({ path }) => path) ?? null,
-    leave: manifest.entries === null ? new Map(unsettled.map((path) => [path, refusal])) : new Map(),
+    ...(manifest.entries === null && { leave: () => new Map(unsettled().map((path) => [path, refusal])) }),
   };
 }
 

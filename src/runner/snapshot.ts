@@ -96,8 +96,9 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     await breathe();
     for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds)))
       items.push({ ...item, facts: { ...item.facts, inherited: inherited(item) } });
-    // What cannot be read is not known to be gone: without its base a deleted row would come back from the file.
-    forgotten.push(...matched.forgotten.filter(({ path }) => !skipAt(unreadable, path)));
+    // What cannot be read, or is not checked out, is not known to be gone: without its base a deleted row would come back from the file.
+    const isGone = ({ path }: BaseEntry): boolean => !skipAt(unreadable, path) && !factsOf(git, absent, path).sparse;
+    forgotten.push(...matched.forgotten.filter(isGone));
   }
   await breathe();
   refuseCollisions(items);

@@ -59,7 +59,15 @@ async function doneBefore({ state }: Context, txid: string | null, last: string 
   const batch = undone && (await state.batch(undone.txid));
   if (!batch) return null;
   const report = { ...emptyReport('undo', false), txid: batch.txid };
-  count(report, batch.operations);
+  count(
+    report,
+    batch.operations.filter(({ outcome }) => !outcome),
+  );
+  for (const operation of batch.operations) {
+    if (operation.outcome === 'conflict') report.conflicts.push(conflictOf(operation));
+    if (operation.outcome === 'skipped')
+      report.skipped.push({ path: operation.path, code: 'REFUSED_BY_DATABASE', message: 'The database did not take it' });
+  }
   report.notices.push('This is the undo that was cut short before; it is finished now');
   return report;
 }
@@ -71,8 +79,10 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
   const texts = await context.state.blobs(neededTexts(batch));
   const report = emptyReport('undo', options.dryRun);
   const { operations, places, settled } = await reverseAll(context, batch, texts, refused, report);
-  count(report, operations);
-  if (options.dryRun || operations.length === 0) return report;
+  if (options.dryRun || operations.length === 0) {
+    count(report, operations);
+    return report;
+  }
 
   if (operations.some(({ row }) => row)) await prepareTarget(context);
   const origin = { command: 'undo', source: 'cli', direction: 'sync', head: await head(context.repository), undoes: batch.txid } as const;
@@ -83,10 +93,10 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
   await tellStubOnce(context, null);
   try {
     const deviations = await applyBatch(context, reversal, texts, followUpOfIntent(reversal));
-    for (const index of [...deviations.conflicts.keys(), ...deviations.skipped.keys()]) {
-      const { path, mapping, key } = operations[index]!;
-      report.conflicts.push({ path, mapping, key, file: 'changed', row: 'same' });
-    }
+    const isDone = (_: Operation, index: number): boolean => !deviations.conflicts.has(index) && !deviations.skipped.has(index);
+    count(report, operations.filter(isDone));
+    for (const index of deviations.conflicts.keys()) report.conflicts.push(conflictOf(operations[index]!));
+    for (const [index, refusal] of deviations.skipped) report.skipped.push({ path: operations[index]!.path, ...refusal });
     report.notices.push(...deviations.notices);
   } catch (error) {
     // Everything was rolled back. What the database takes is taken back without the rest.
@@ -99,6 +109,10 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
     });
   }
   return { ...report, txid: reversal.txid };
+}
+
+function conflictOf({ path, mapping, key }: Operation): Report['conflicts'][number] {
+  return { path, mapping, key, file: 'changed', row: 'same' };
 }
 
 function placed(refused: Refused, places: readonly number[]): [number, Refusal][] {

@@ -80,7 +80,7 @@ export async function openState(folder: string, options: OpenStateOptions): Prom
       return row?.canonical ?? null;
     },
     async forgetBase() {
-      await db.transaction(['base', 'conflicts', 'holds'].map((table) => ({ sql: `DELETE FROM ${table}` })));
+      await db.transaction(['base', 'conflicts', 'holds', 'tombstones'].map((table) => ({ sql: `DELETE FROM ${table}` })));
     },
     close: () => db.close(),
   };

@@ -107,7 +107,7 @@ export interface State {
   trust(config: Digest, canonical: string, now: number): Promise<void>;
   /** The configuration trusted last, to show what is new. */
   lastTrusted(): Promise<string | null>;
-  /** Forgets base, conflicts, holds: the next run knows nothing of what was agreed. */
+  /** Forgets base, conflicts, holds, and the rows that were deleted: the next run knows nothing of what was agreed. */
   forgetBase(): Promise<void>;
   close(): Promise<void>;
 }

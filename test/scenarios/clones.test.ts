@@ -144,6 +144,21 @@ describe('a database that is not what it was', () => {
     assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], ['second edit', 'first edit']);
   });
 
+  it('because it is a new one: no row comes back that was deleted in the old one', async (t) => {
+    const project = await createProject(t, { engine: 'sqlite' });
+    await addPages(project.db, { home: 'home' }, { note: 'of the old database' });
+    await project.run('sync');
+    await project.repo.remove(at('home'));
+    assert.equal((await project.run('sync')).rows.deleted, 1);
+    await project.with(async ({ state }) => {
+      await state.forgetBase();
+      await state.setMeta({ targetId: null, targetServer: null, rowTxid: null, head: null });
+    });
+    await project.write(at('home'), 'home');
+    assert.equal((await project.run('sync')).rows.inserted, 1);
+    assert.notEqual((await rowOf(project.db, 'home'))?.note, 'of the old database');
+  });
+
   it('because the URL names another one', async (t) => {
     for (const engine of ['sqlite', 'innodb'] as const) {
       const project = await createProject(t, { engine });

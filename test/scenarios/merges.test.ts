@@ -90,6 +90,20 @@ describe('a sparse checkout', () => {
     await assertQuiet(project);
   });
 
+  it('brings back no row that was deleted meanwhile', async (t) => {
+    const project = await pages(t);
+    await addPages(project.db, { hallo: 'hallo' }, { lang: 'de' });
+    await project.run('sync');
+    await project.repo.commit('German');
+    await project.repo.git('sparse-checkout', 'set', '--no-cone', '/*', '!/db/pages/de/');
+    await project.db.sql("DELETE FROM pages WHERE slug = 'hallo'");
+    await project.run('sync');
+    await project.repo.git('sparse-checkout', 'disable');
+    const report = await project.run('sync');
+    assert.deepEqual([report.rows.inserted, report.files.deleted], [0, 1]);
+    await assertQuiet(project);
+  });
+
   it('is known also where no batch has seen the path: a row is not written over what the commit holds', async (t) => {
     const project = await pages(t);
     await addPages(project.db, { hallo: 'hallo' }, { lang: 'de' });

@@ -101,6 +101,21 @@ describe('a renamed file', () => {
     }
   });
 
+  it('of a row, and a deleted file, are a conflict also where the text of the file was imported in between', async (t) => {
+    for (const between of [false, true]) {
+      const project = await pages(t);
+      await project.db.sql("UPDATE pages SET slug = 'start' WHERE slug = 'home'");
+      await project.write(at('home'), 'edited');
+      await project.repo.commit('Edit');
+      if (between) assert.equal((await project.run('import', { source: 'hook', paths: [at('home')] })).rows.written, 1);
+      await project.repo.git('rm', '--quiet', at('home'));
+      await project.repo.commit('Delete');
+      const report = await project.run('import', { source: 'hook' });
+      assert.deepEqual([report.rows.deleted, report.conflicts.length], [0, 1], String(between));
+      assert.equal((await bodies(project.db)).start, between ? 'edited' : 'home text');
+    }
+  });
+
   it('over another item replaces that one: its row goes into the history, the other keeps its id', async (t) => {
     const project = await pages(t);
     await project.repo.move(at('home'), at('about'));

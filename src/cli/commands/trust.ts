@@ -3,6 +3,7 @@ import { loadConfig } from '../../config/load.ts';
 import { SyncError } from '../../core/errors.ts';
 import { openRepository } from '../../git/repository.ts';
 import { presets } from '../../runner/presets.ts';
+import { tellStubOnce } from '../../runner/stub-facts.ts';
 import { openState } from '../../state/open.ts';
 import { confirm } from '../ask.ts';
 import type { Call, Result } from '../call.ts';
@@ -12,7 +13,8 @@ import { printable } from '../render/printable.ts';
 /** Allows the configuration of the tree, after showing what is new in it. */
 export async function trustCommand({ terminal, json, options, style, say }: Call<{ yes?: boolean }>): Promise<Result> {
   const repository = await openRepository(terminal.cwd, terminal.env);
-  const { canonical, digest } = await loadConfig(repository.top, presets);
+  const config = await loadConfig(repository.top, presets);
+  const { canonical, digest } = config;
   const before = await openState(repository.statePath, { mode: 'read' });
   let known: boolean;
   let last: string | null;
@@ -33,6 +35,8 @@ export async function trustCommand({ terminal, json, options, style, say }: Call
   const state = await openState(repository.statePath, { mode: 'write' });
   try {
     await state.trust(digest, canonical, Date.now());
+    // Else a commit below a new root would start no hook before the next run.
+    await tellStubOnce({ state, config }, null);
   } finally {
     await state.close();
   }
