@@ -1,4 +1,3 @@
-import { digest } from '../core/digest.ts';
 import { keyId } from '../core/match.ts';
 import type { Key } from '../core/model.ts';
 import type { Pending } from './rows.ts';
@@ -50,7 +49,7 @@ export function temporaryKey({ change, checked }: Pending): Key {
   const column = [...checked.mapping.keyColumns]
     .reverse()
     .find((name) => checked.table.columns.find((candidate) => candidate.name === name)?.text);
-  if (column) key[column] = `~${digest(Buffer.from(change.pk ?? '')).slice(0, 12)}`;
+  if (column) key[column] = `~${change.pk?.replaceAll(/[^0-9a-z]/gi, '').slice(-12)}`;
   return key;
 }
 

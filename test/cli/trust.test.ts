@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { config, createProject } from '../helpers/cli-project.ts';
@@ -18,6 +18,16 @@ test('trust shows what is new, and asks for a yes', async (t) => {
   assert.match(trusted.stdout, /"where"[^]*Trusted in this working tree/);
   assert.equal((await project.cli(['status'])).code, 0);
   assert.match((await project.cli(['trust'])).stdout, /trusted already/);
+});
+
+test('trust tells the hooks of a new root, so that a commit below it is not passed over', async (t) => {
+  const project = await createProject(t);
+  const root = () => readFile(join(project.path, '.git/sync-run/root'), 'utf8');
+  await project.cli(['sync']);
+  assert.equal(await root(), 'db\n');
+  await project.write('sync-run.config.json', config.replace('"root": "db"', '"root": "texts"'));
+  assert.equal((await project.cli(['trust', '--yes'])).code, 0);
+  assert.equal(await root(), 'texts\n');
 });
 
 test('a change of layout or of "$schema" needs no new trust', async (t) => {

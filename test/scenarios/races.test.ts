@@ -7,6 +7,7 @@ import type { Context } from '../../src/runner/context.ts';
 import { defaultRequest, type Request } from '../../src/runner/request.ts';
 import { resolve } from '../../src/runner/resolve.ts';
 import { run } from '../../src/runner/run.ts';
+import { undo } from '../../src/runner/undo.ts';
 import type { Report } from '../../src/runner/report.ts';
 import { mariadb, useMariadb } from '../helpers/mariadb.ts';
 import { createPages, createProject, type Engine, exitOf, pagesConfig, type Project, projectOf } from '../helpers/project.ts';
@@ -115,6 +116,24 @@ describe('a file edited while the batch is under way', () => {
     assert.deepEqual(conflicts(await project.run('sync')), [at('fresh')]);
   });
 
+  it('that is edited while it is to be taken back is a conflict, and is not counted, also for who asks again', async (t) => {
+    const project = await pages(t);
+    await setBody(project.db, 'home', 'from the panel');
+    await setBody(project.db, 'about', 'about from the panel');
+    const { txid } = await project.run('export');
+    const edit = (): Promise<void> => project.write(at('home'), 'just saved');
+    const options = { txid: null, dryRun: false, lockTimeout: 30_000 };
+    const first = await project.with((context) => undo(disturbed(context, 'intent', edit), options));
+    const again = await project.with((context) => undo(context, { ...options, last: txid }));
+    for (const report of [first, again]) {
+      assert.deepEqual(
+        [conflicts(report), report.files.written, report.changes],
+        [[at('home')], 1, [{ action: 'write file', path: at('about') }]],
+      );
+    }
+    assert.equal(await project.read(at('home')), 'just saved');
+  });
+
   it('whose row went away in the meantime too is not deleted', async (t) => {
     const project = await pages(t);
     await project.db.sql("DELETE FROM pages WHERE slug = 'home'");
@@ -185,6 +204,18 @@ describe('a row that moves while the batch is under way', () => {
     const report = await sync;
     assert.deepEqual([conflicts(report), report.rows.written], [[at('home')], 1]);
     assert.deepEqual(await bodies(project.db), { home: 'committed late', about: 'about from the file', news: 'news' });
+  });
+
+  it('is locked for longer than the run may wait: it says so, and not that something moved', async (t) => {
+    const { project, connection } = await onServer(t);
+    await project.write(at('home'), 'from the file');
+    await connection.query('BEGIN');
+    await connection.query("UPDATE pages SET body = 'never' WHERE slug = 'home'");
+    const refused = await refusalOf(project.run('sync', { lockTimeout: 1 }));
+    assert.equal(refused.code, 'UNREACHABLE');
+    assert.match(refused.message, /lock/i);
+    await connection.query('ROLLBACK');
+    assert.equal(exitOf(await project.run('sync')), 0);
   });
 
   it('is locked by a transaction that rolls back: sync waits and goes on', async (t) => {
