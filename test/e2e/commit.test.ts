@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, rename, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { startMariadb, useMariadb } from '../helpers/mariadb.ts';
@@ -192,6 +193,21 @@ for (const watched of [false, true]) {
       assert.deepEqual((await commit(site, ['--all'])).code, 0);
       assert.equal(await row(site, 'home'), 'edited\n');
       assert.deepEqual(await site.fired(), ['pre-commit', 'post-commit']);
+    });
+
+    it('a database that says nothing any more blocks where that is configured', async (t) => {
+      const own = await startMariadb();
+      t.after(() => own.stop());
+      const site = await committing(t, watched, {
+        config: { ...pagesConfig, preCommit: { unreachable: 'block' } },
+        engine: 'innodb',
+        server: own,
+      });
+      await site.write(at('home'), 'edited\n');
+      process.kill(Number(await readFile(join(dirname(own.socket), 'pid'), 'utf8')), 'SIGSTOP');
+      const { code, said, head } = await commit(site, ['--all']);
+      assert.deepEqual({ code, head }, { code: 1, head: false }, said);
+      assert.match(said, /The commit is blocked because/);
     });
 
     for (const insist of [false, true]) {
