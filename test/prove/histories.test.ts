@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { it } from 'node:test';
+import { availableParallelism } from 'node:os';
+import { it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { forEachLimited } from '../../src/tree/pool.ts';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { type Engine, engines } from '../helpers/project.ts';
 import { memory } from '../helpers/scratch-tree.ts';
@@ -44,32 +46,42 @@ for (const engine of engines) {
 /** Who plays next; SQLite most, since only there nobody waits for a server. */
 const turns: readonly Engine[] = ['sqlite', 'innodb', 'sqlite', 'myisam'];
 
-/** In the full run another process plays half of them. */
-const wanted = Number(process.env.SYNC_RUN_HISTORIES ?? (full ? 50_000 : 600));
+/** How many steps the full run plays, and how many of them one process does: its memory grows, and from a large one each start of git takes longer. */
+const FULL = 100_000;
+const SHARE = 5_000;
+
+/** Set for a process that plays a share. */
+const share = process.env.SYNC_RUN_HISTORIES;
+const wanted = Number(share ?? 600);
 
 it('random histories lose no text, replace none unseen, and come to rest', { timeout: 60 * 60_000 }, async (t) => {
+  const elsewhere = full ? await playShares(t) : 0;
   const tally = newTally();
-  const other = full ? playElsewhere(wanted, t.signal) : null;
   const worlds = new Map<Engine, World>();
   let turn = 0;
-  for (const at of seeds()) {
+  for (const at of full ? stored.seeds : seeds()) {
     if (tally.steps >= wanted) break;
     const engine = turns[turn++ % turns.length]!;
     const world = worlds.get(engine) ?? (await createWorld(t, engine));
     worlds.set(engine, world);
     await some(world, at, tally);
   }
-  survived(t, { cases: tally.steps + ((await other) ?? 0), detail: words(tally) });
+  survived(t, { cases: tally.steps + elsewhere, detail: words(tally) });
 });
 
+/** A process more than there are processors: each of them waits for git and for the server half of the time. */
+async function playShares(t: TestContext): Promise<number> {
+  let steps = 0;
+  await forEachLimited(Array.from({ length: FULL / SHARE }).keys(), availableParallelism() + 1, async (n) => {
+    const played = await playElsewhere(SHARE, seed + n * 1_000_000, t.signal);
+    steps += played;
+  });
+  return steps;
+}
+
 /** This very test with other seeds in a process of its own; the steps it played. */
-async function playElsewhere(steps: number, signal: AbortSignal): Promise<number> {
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    SYNC_RUN_PROVE: '',
-    SYNC_RUN_HISTORIES: String(steps),
-    SYNC_RUN_SEED: String(seed + 1_000_000),
-  };
+async function playElsewhere(steps: number, from: number, signal: AbortSignal): Promise<number> {
+  const env: NodeJS.ProcessEnv = { ...process.env, SYNC_RUN_PROVE: '', SYNC_RUN_HISTORIES: String(steps), SYNC_RUN_SEED: String(from) };
   // Else the runner of tests takes it for one of its own.
   delete env.NODE_TEST_CONTEXT;
   const args = ['--test-reporter=spec', '--test-name-pattern=random histories', fileURLToPath(import.meta.url)];
@@ -82,7 +94,7 @@ async function playElsewhere(steps: number, signal: AbortSignal): Promise<number
 }
 
 function* seeds(): Generator<number> {
-  yield* stored.seeds;
+  if (share === undefined) yield* stored.seeds;
   for (let at = seed; ; at++) yield at;
 }
 
