@@ -6,6 +6,7 @@ import type { Hold, OpenConflict } from '../state/state.ts';
 
 /** The item with what the state remembers of this very pair of texts: a conflict nobody settled, an undo that holds it. */
 export function withRecords(item: Item, conflicts: readonly OpenConflict[], holds: readonly Hold[]): Item {
+  if (conflicts.length + holds.length === 0) return item;
   const { mapping } = item;
   const keys = new Set([item.row?.seen.key, item.base?.key, item.file?.key].flatMap((key) => (key ? [keyId(mapping, key)] : [])));
   const pair: Record<'file' | 'row', Digest | null> = { file: item.file?.text ?? null, row: item.row?.text ?? null };

@@ -234,13 +234,16 @@ function passing(gate: Gate, { pass }: Parameters<Apply<Answer>>[1]): Context['g
 
 function watchRequest(manifest: Manifest, unsettled: () => string[]): Request {
   const refusal = { code: 'UNSETTLED' as const, message: 'The file is being written' };
+  // What was in motion before it was read, and what is now: in between it may have been read half.
+  const before = unsettled();
+  const leave: Request['leave'] = () => new Map([...before, ...unsettled()].map((path) => [path, refusal]));
   return {
     ...defaultRequest,
     command: 'watch',
     direction: manifest.direction,
     source: 'watcher',
     paths: manifest.entries?.map(({ path }) => path) ?? null,
-    ...(manifest.entries === null && { leave: () => new Map(unsettled().map((path) => [path, refusal])) }),
+    ...(manifest.entries === null && { leave }),
   };
 }
 

@@ -94,8 +94,9 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const inherited = inheritance(mapping, kept.rows);
     const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, absent, path));
     await breathe();
-    for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds)))
-      items.push({ ...item, facts: { ...item.facts, inherited: inherited(item) } });
+    for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds))) {
+      items.push(mapping.rules.inherits ? { ...item, facts: { ...item.facts, inherited: inherited(item) } } : item);
+    }
     // What cannot be read, or is not checked out, is not known to be gone: without its base a deleted row would come back from the file.
     const isGone = ({ path }: BaseEntry): boolean => !skipAt(unreadable, path) && !factsOf(git, absent, path).sparse;
     forgotten.push(...matched.forgotten.filter(isGone));
