@@ -111,8 +111,32 @@ async function assemble(
     paused: () => readPause(stateFolder),
   });
   let live: Live | null = null;
+  let watched: string | null = null;
+  let closing = false;
+  /** Looks at the folder of mapped files, and at another one where the configuration names that by now. */
+  const watchRoot = async (root: string): Promise<void> => {
+    if (!options.live || closing || root === watched) return;
+    await live?.close();
+    live = await startLive({
+      folder: tree.top,
+      root: join(tree.top, root),
+      gitDir,
+      stateFolder,
+      ignored: (name) => isEditorFile(name) || name.startsWith(OWN_PREFIX),
+      clock,
+      gate,
+      queue,
+      events,
+      ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
+      ...(options.every === undefined ? {} : { every: options.every }),
+    });
+    watched = root;
+    // It may have been asked to leave meanwhile.
+    if (closing) await live.close();
+  };
   const queue = createQueue<Answer>({
-    apply: (manifest, call) => applyManifest({ options, warm, gate, events, unsettled: () => live?.unsettled() ?? [] }, manifest, call),
+    apply: (manifest, call) =>
+      applyManifest({ options, warm, gate, events, watchRoot, unsettled: () => live?.unsettled() ?? [] }, manifest, call),
     gate,
     clock,
     events,
@@ -134,6 +158,7 @@ async function assemble(
   const server = await startServer({ lock, stateFolder, address, version, handlers });
   const stopRows = options.rows === null ? () => {} : lookForRows(clock, options.rows, queue);
   const close = async (): Promise<void> => {
+    closing = true;
     stopRows();
     await live?.close();
     // Once the socket is gone, and before whoever asked is told: then the next one can take the lock at once.
@@ -146,22 +171,7 @@ async function assemble(
     metrics.close();
   };
   try {
-    if (options.live) {
-      const { config } = await warm.take();
-      live = await startLive({
-        folder: tree.top,
-        root: join(tree.top, config.root),
-        gitDir,
-        stateFolder,
-        ignored: (name) => isEditorFile(name) || name.startsWith(OWN_PREFIX),
-        clock,
-        gate,
-        queue,
-        events,
-        ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
-        ...(options.every === undefined ? {} : { every: options.every }),
-      });
-    }
+    await watchRoot((await warm.take()).config.root);
   } catch (error) {
     // It listens already, and must not go on without its lock.
     await close();
@@ -175,6 +185,7 @@ interface Parts {
   warm: WarmContext;
   gate: Gate;
   events: Events;
+  watchRoot(root: string): Promise<void>;
   /** Files that are being written right now; they follow by themselves. */
   unsettled(): string[];
 }
@@ -186,6 +197,7 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
     // From here on it is this one's turn. A commit waits for the end of that, since the end may keep it from being made.
     if (manifest.hook === 'pre-commit') call.onProgress({ step: 'scan', done: 0, total: 0 });
     const opened = await warm.take();
+    await parts.watchRoot(opened.config.root);
     const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
     if (manifest.source === 'hook') return await applyHook(parts, context, hookCallOf(manifest, call), call.pass.byGit);
     if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, unsettled)));

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { RunnerOptions } from '../../src/runner/runner.ts';
 import { type Clock, systemClock } from '../../src/watch/clock.ts';
 import { type Server, startMariadb, useMariadb } from '../helpers/mariadb.ts';
+import { pagesConfig } from '../helpers/project.ts';
 import { at, setBody } from '../helpers/scenario.ts';
 import { createSite, type Site, type SiteOptions, until } from '../helpers/site.ts';
 
@@ -145,6 +146,17 @@ describe('one saved file', { concurrency: 4 }, () => {
     const { site } = await watching(t, {}, (made) => ({ cwd: folder(made) }));
     await site.write(at('neu', 'de'), 'neu\n');
     await inRow(site, 'neu', 'neu\n');
+  });
+
+  it('in a root that the configuration names since the runner began', async (t) => {
+    const { site, runner } = await watching(t, {}, () => ({ every: 3_600_000 }));
+    await site.configure({ ...pagesConfig, root: 'texts' });
+    for (const slug of ['home', 'about', 'long']) await site.repo.move(at(slug), at(slug).replace('db/', 'texts/'));
+    const moved = await site.cli(['sync']);
+    assert.equal(moved.code, 0, moved.stderr);
+    await runner.idle();
+    await site.write(at('home').replace('db/', 'texts/'), 'edited\n');
+    await inRow(site, 'home', 'edited\n');
   });
 
   it('that the database does not take is named, holds up nobody, and follows once it can', async (t) => {
