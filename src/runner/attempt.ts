@@ -29,11 +29,20 @@ export class RefusedItems extends Error {
   }
 }
 
+/** Some items moved since the plan was made; nothing was written. The plan may be made again, without those that move each time. */
+export class MovedItems extends Unstable {
+  readonly items: readonly string[];
+  constructor(message: string, items: readonly string[]) {
+    super(message);
+    this.items = items;
+  }
+}
+
 /**
  * Plans once and applies the plan.
  *
  * @param refused items to leave out, by `itemId`; those that are found out before anything is written are added
- * @throws {Unstable | RetryError | RefusedItems} nothing was written; the plan may be made again
+ * @throws {Unstable | MovedItems | RetryError | RefusedItems} nothing was written; the plan may be made again
  */
 export async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
   await checkTarget(context);
@@ -107,6 +116,12 @@ async function apply(
   try {
     return await applyBatch(context, batch, texts, followUp);
   } catch (error) {
+    if (error instanceof Unstable && error.moved.length > 0) {
+      throw new MovedItems(
+        error.message,
+        error.moved.map((index) => itemId(acting[index]!.item)),
+      );
+    }
     if (!(error instanceof Refusals)) throw error;
     throw new RefusedItems(new Map([...error.items].map(([index, refusal]) => [itemId(acting[index]!.item), refusal])));
   }

@@ -74,6 +74,7 @@ export function wrongTarget(): SyncError {
 
 async function checkUnmoved(session: Session, pending: Pending[]): Promise<void> {
   const claimed = new Set<string>();
+  const moved = new Map<number, string>();
   for (const own of byMapping(pending)) {
     const { shape } = own[0]!.checked;
     const deleted = new Set(own.filter(({ change }) => change.kind === 'delete').map(({ change }) => change.pk));
@@ -87,9 +88,9 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
       shape,
       own.flatMap(({ change }) => (change.kind === 'delete' && change.pk !== null ? [change.pk] : [])),
     );
-    for (const { change } of own) {
+    for (const { index, change } of own) {
       if (change.kind === 'delete' && !isImage(change, whole.get(change.pk ?? '')))
-        throw new Unstable(`A row of "${shape.table}" that was to be deleted changed while the batch was under way`);
+        moved.set(index, `A row of "${shape.table}" that was to be deleted changed while the batch was under way`);
       if (change.kind === 'insert') {
         // A restored row takes its old primary key only while that is free; two deleted at different times may have had the same.
         const id = `${shape.table} ${change.pk}`;
@@ -99,16 +100,18 @@ async function checkUnmoved(session: Session, pending: Pending[]): Promise<void>
       } else {
         const row = locked.get(change.pk ?? '');
         if (!row?.inScope || row.digest !== change.textBefore || !sameKey(shape.keyColumns, row.key, change.keyBefore ?? change.key)) {
-          throw new Unstable(`A row of "${shape.table}" changed while the batch was under way`);
+          moved.set(index, `A row of "${shape.table}" changed while the batch was under way`);
         }
       }
       if (change.kind === 'insert' || change.keyBefore) {
         const there = await session.find(shape, change.key);
         if (there.some((pk) => !leaving.has(pk)))
-          throw new Unstable(`A row of "${shape.table}" appeared with a key the batch was about to use`);
+          moved.set(index, `A row of "${shape.table}" appeared with a key the batch was about to use`);
       }
     }
   }
+  const [message] = moved.values();
+  if (message !== undefined) throw new Unstable(message, [...moved.keys()]);
 }
 
 /** What would take rows of other tables along, also one that came since the plan was made. */

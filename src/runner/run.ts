@@ -3,7 +3,7 @@ import type { Refusal } from '../core/match.ts';
 import { waitForLocks } from '../git/locks.ts';
 import { acquireLock } from '../state/lock.ts';
 import { RetryError } from '../store/store.ts';
-import { attempt, RefusedItems } from './attempt.ts';
+import { attempt, MovedItems, RefusedItems } from './attempt.ts';
 import type { Context } from './context.ts';
 import { recover } from './recovery.ts';
 import type { Report } from './report.ts';
@@ -55,6 +55,7 @@ async function runLocked(context: Context, request: Request): Promise<Report> {
 /** Plans anew where something moved meanwhile, a few times. */
 async function attempts(context: Context, request: Request): Promise<Report> {
   const refused = new Map<string, Refusal>();
+  const moved = new Set<string>();
   const begun = performance.now();
   for (let tried = 1; ; tried++) {
     try {
@@ -64,6 +65,11 @@ async function attempts(context: Context, request: Request): Promise<Report> {
       const isTooLong = tried >= MAX_ATTEMPTS || performance.now() - begun > request.lockTimeout;
       if (error instanceof RetryError && isTooLong) throw asTold(error);
       if (error instanceof RefusedItems) for (const [id, refusal] of error.items) refused.set(id, refusal);
+      if (error instanceof MovedItems) {
+        // A row that counts its readers never stands still, and must not hold up the others.
+        for (const id of error.items) if (moved.has(id)) refused.set(id, { code: 'MOVED', message: error.message });
+        for (const id of error.items) moved.add(id);
+      }
       if (tried >= MAX_ATTEMPTS) {
         throw new SyncError('UNSTABLE', `Gave up after ${MAX_ATTEMPTS} attempts; nothing was changed`, {
           hint: 'Run the command again',

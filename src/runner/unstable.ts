@@ -5,6 +5,13 @@ import { RetryError } from '../store/store.ts';
 /** A file or row moved since the plan was made; nothing was written, and the plan may be made again. */
 export class Unstable extends Error {
   override readonly name = 'Unstable';
+  /** Which operations of the batch moved, by index; none where that is not known. */
+  readonly moved: readonly number[];
+
+  constructor(message: string, moved: readonly number[] = []) {
+    super(message);
+    this.moved = moved;
+  }
 }
 
 /** An error that only means "try again", as a person is told of it; any other one stays what it is. */

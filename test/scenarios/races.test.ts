@@ -12,7 +12,7 @@ import type { Report } from '../../src/runner/report.ts';
 import { mariadb, useMariadb } from '../helpers/mariadb.ts';
 import { createPages, createProject, type Engine, exitOf, pagesConfig, type Project, projectOf } from '../helpers/project.ts';
 import { createRepository } from '../helpers/repository.ts';
-import { addPages, assertQuiet, at, bodies, conflicts, refusalOf, rowOf, setBody } from '../helpers/scenario.ts';
+import { addPages, assertQuiet, at, bodies, conflicts, refusalOf, rowOf, setBody, skips } from '../helpers/scenario.ts';
 
 useMariadb();
 
@@ -181,6 +181,26 @@ describe('a row that moves while the batch is under way', () => {
       assert.deepEqual([conflicts(report), report.rows.deleted], [[], 1]);
       await project.undo();
       assert.equal((await rowOf(project.db, 'home'))?.note, 'edited by another');
+    });
+
+    it(`moves all the time on ${engine} and is to be deleted: it is left and named, the rest goes on`, async (t) => {
+      const project = await pages(t, engine);
+      await project.repo.remove(at('home'));
+      await project.write(at('about'), 'from the file');
+      let reads = 0;
+      const count = (): Promise<unknown> => project.db.sql('UPDATE pages SET note = ? WHERE slug = ?', [`read ${++reads} times`, 'home']);
+      const report = await project.with(async (context) => {
+        const { store } = context;
+        const begin = (async (...args) => {
+          await count();
+          return store.begin(...args);
+        }) as typeof store.begin;
+        return run({ ...context, store: { ...store, begin } }, { ...defaultRequest, command: 'sync', direction: 'sync' });
+      });
+      assert.deepEqual([skips(report), exitOf(report), report.rows.written], [{ [at('home')]: 'MOVED' }, 1, 1]);
+      assert.deepEqual([(await rowOf(project.db, 'home'))?.body, (await bodies(project.db)).about], ['home', 'from the file']);
+      assert.equal((await project.run('sync')).rows.deleted, 1);
+      await assertQuiet(project);
     });
 
     it(`appears with the key of a new file on ${engine}: a conflict, and one row`, async (t) => {
