@@ -75,8 +75,8 @@ export const promises: readonly Promised[] = [
   {
     id: 'G10',
     promise: 'After a run, a second one writes nothing',
-    fault: 'a second run after runs of every kind, and an export beside a live runner',
-    rigs: [own('runner/sync'), own('e2e/watch', /an export of everything/)],
+    fault: 'a second run after runs of every kind, hooks and recoveries included, and an export beside a live runner',
+    rigs: [prove('quiescence'), own('runner/sync'), own('e2e/watch', /an export of everything/)],
   },
   {
     id: 'G11',
