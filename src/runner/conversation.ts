@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { SyncError } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
+import { createKeepAlive } from './keep-alive.ts';
 import { parseManifest } from './parse-manifest.ts';
 import { createPeer } from './peer.ts';
 import type { ClientMessage, ErrorMessage, Request } from './protocol.ts';
@@ -44,6 +45,7 @@ export interface ConversationOptions {
   handlers: Handlers;
   handshakeMs: number;
   messageMs: number;
+  aliveMs: number;
 }
 
 const STRANGER_BYTES = 4096;
@@ -53,7 +55,10 @@ const SLOW_BYTES = 256 * 1024;
 const STUCK_BYTES = 16 * 1024 * 1024;
 
 /** Talks to one client: handshake, then requests. Nothing is said of the tree before the client has proved itself. */
-export function serveClient(socket: Socket, { token, version, handlers, handshakeMs, messageMs }: ConversationOptions): Conversation {
+export function serveClient(
+  socket: Socket,
+  { token, version, handlers, handshakeMs, messageMs, aliveMs }: ConversationOptions,
+): Conversation {
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   /** What goes on for the client, by request: aborted when it says so or is gone. */
   const running = new Map<number, AbortController>();
@@ -125,20 +130,28 @@ export function serveClient(socket: Socket, { token, version, handlers, handshak
   const answer = async (from: Client, id: number, request: Request, signal: AbortSignal): Promise<unknown> => {
     switch (request.do) {
       case 'submit': {
+        const progress = createKeepAlive(aliveMs, (value) => {
+          if (peer.backlog() < SLOW_BYTES) peer.send({ t: 'progress', id, value });
+        });
         const submission = handlers.submit(
           parseManifest(request.manifest),
           {
             options: request.options ?? null,
             signal,
-            onProgress: (value) => {
-              if (peer.backlog() < SLOW_BYTES) peer.send({ t: 'progress', id, value });
+            onProgress: progress.tell,
+            onDeferred(value) {
+              progress.stop();
+              peer.send({ t: 'deferred', id, value });
             },
-            onDeferred: (value) => peer.send({ t: 'deferred', id, value }),
           },
           from,
         );
         void submission.accepted.then(() => peer.send({ t: 'accepted', id }));
-        return await submission.report;
+        try {
+          return await submission.report;
+        } finally {
+          progress.stop();
+        }
       }
       case 'status':
         return await handlers.status();

@@ -20,6 +20,8 @@ export interface ServerOptions {
   /** Milliseconds in which a client must have proved itself, and in which a message must be complete. */
   handshakeMs?: number;
   messageMs?: number;
+  /** Milliseconds after which a client whose batch is at work hears of it again. A hook waits six times as long. */
+  aliveMs?: number;
 }
 
 export interface RunnerServer {
@@ -45,6 +47,7 @@ export async function startServer({
   handlers,
   handshakeMs = 1_000,
   messageMs = 5_000,
+  aliveMs = 5_000,
 }: ServerOptions): Promise<RunnerServer> {
   if (lock.holder === null || lock.holder === undefined) throw new SyncError('INTERNAL', 'A server needs the lock');
   const token = await ensureToken(stateFolder);
@@ -55,7 +58,7 @@ export async function startServer({
       socket.destroy();
       return;
     }
-    const conversation = serveClient(socket, { token, version, handlers, handshakeMs, messageMs });
+    const conversation = serveClient(socket, { token, version, handlers, handshakeMs, messageMs, aliveMs });
     conversations.add(conversation);
     void conversation.closed.then(() => conversations.delete(conversation));
   });

@@ -122,9 +122,10 @@ export const promises: readonly Promised[] = [
   {
     id: 'G16',
     promise: 'The socket is private, and never holds up git',
-    fault: 'another user, a bad token, oversized, broken and slow frames, deep paths, folders others can enter',
+    fault: 'another user, a bad token, oversized, broken and slow frames, deep paths, folders others can enter, a runner that hangs',
     rigs: [
       prove('socket'),
+      prove('hung-runner'),
       own('runner/server', /listener|ends the connection|began a message|others can enter/),
       own('runner/socket-path'),
     ],
