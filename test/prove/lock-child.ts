@@ -1,8 +1,12 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { setImmediate } from 'node:timers/promises';
 import { acquireLock } from '../../src/state/lock.ts';
 
-/** Takes the lock `rounds` times. Says `in` while it has it, and `rival <pid>` where the mark of another one that lives stands there. */
+/**
+ * Takes the lock `rounds` times. Says `in` once it has it and keeps it until it gets a line; fails with `rival <pid>` where the mark of
+ * another one that lives stands there.
+ */
 const [folder = '', mark = '', rounds = '0'] = process.argv.slice(2);
 
 /** A process that was killed may still have a number: a zombie's work is over. */
@@ -32,13 +36,15 @@ async function enter(): Promise<void> {
   await writeFile(mark, String(process.pid));
 }
 
+const words = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 for (let i = 0; i < Number(rounds); i++) {
   const lock = await acquireLock(folder, { holder: { command: 'a racer' }, timeoutMs: 600_000 });
   await enter();
   process.stdout.write('in\n');
-  for (let turn = 0; turn < 5; turn++) await setImmediate();
+  await words.next();
   const inside = await readFile(mark, 'utf8');
   if (inside !== String(process.pid)) throw new Error(`rival ${inside}`);
   await rm(mark);
   await lock.release();
 }
+process.stdin.destroy();
