@@ -73,4 +73,14 @@ export const mutantsLive: readonly Mutant[] = [
     tests: /one that lives/,
     red: /a long step is waited for/,
   },
+  {
+    name: 'no look everywhere when the clock jumps',
+    promise: 'G11',
+    file: 'src/runner/live.ts',
+    find: "onJump: () => settler.everything('the clock jumped')",
+    replace: 'onJump: () => {}',
+    rig: 'test/prove/watching.test.ts',
+    tests: /the clock has jumped/,
+    red: /never came/,
+  },
 ];

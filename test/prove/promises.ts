@@ -81,7 +81,8 @@ export const promises: readonly Promised[] = [
   {
     id: 'G11',
     promise: 'A lost event loses no edit',
-    fault: 'more events than the kernel keeps, a stopped runner, no watches left, a folder made in a race, a clock that jumps',
+    fault:
+      'edits, ends and new names without an event, more events than the kernel keeps, a stopped runner, no watches left, a folder made in a race, a clock that jumps',
     rigs: [
       prove('watching', /no event|are not missed|is stopped/),
       own('e2e/watch', /20,000|1,000/),

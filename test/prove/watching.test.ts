@@ -1,21 +1,26 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { RunnerOptions } from '../../src/runner/runner.ts';
+import { systemClock } from '../../src/watch/clock.ts';
 import { startWatch } from '../helpers/program.ts';
+import { pagesConfig } from '../helpers/project.ts';
 import { at } from '../helpers/scenario.ts';
-import { createSite, type Site, until } from '../helpers/site.ts';
+import { createSite, type Site, type SiteRunner, until } from '../helpers/site.ts';
 import { full, survived } from './cases.ts';
 import { missing } from './debian.ts';
 
 const execute = promisify(execFile);
 
-async function watched(t: TestContext, slugs: readonly string[], options: Partial<RunnerOptions>): Promise<Site> {
-  const site = await createSite(t, { pages: Object.fromEntries(slugs.map((slug) => [slug, `${slug} as it was\n`])), hooks: false });
+type Watched = Site & { running: SiteRunner };
+
+async function watched(t: TestContext, slugs: readonly string[], options: Partial<RunnerOptions>, config?: object): Promise<Watched> {
+  const pages = Object.fromEntries(slugs.map((slug) => [slug, `${slug} as it was\n`]));
+  const site = await createSite(t, { pages, hooks: false, ...(config && { config }) });
   // Every text that is ever written to a row, noted by the database itself.
   await site.db.sql('CREATE TABLE written (slug TEXT, body TEXT)');
   await site.db.sql('CREATE TRIGGER on_update AFTER UPDATE OF body ON pages BEGIN INSERT INTO written VALUES (NEW.slug, NEW.body); END');
@@ -24,7 +29,7 @@ async function watched(t: TestContext, slugs: readonly string[], options: Partia
   const runner = await site.runner(options);
   await runner.seen.until((events) => events.some(({ type }) => type === 'batch-applied'));
   await runner.idle();
-  return site;
+  return { ...site, running: runner };
 }
 
 const written = async (site: Site): Promise<string[]> =>
@@ -32,22 +37,93 @@ const written = async (site: Site): Promise<string[]> =>
 
 const pathOf = (site: Site, slug: string): string => join(site.repo.path, at(slug));
 
+/** Milliseconds between two looks everywhere, in place of a minute. */
+const EVERY = 200;
+/** What nobody told of is there a second after the next look everywhere; a machine with other things to do may take some more. */
+const BOUND = EVERY + 1_000 + 5_000;
+
+/** Waits for what only a look everywhere brings, and returns how long it took, in milliseconds. */
+async function came(what: string, holds: () => Promise<boolean>, bound = BOUND): Promise<number> {
+  const began = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - began > bound) assert.fail(`${what} never came, not in ${bound} ms`);
+    await setTimeout(10);
+  }
+  return Math.round(performance.now() - began);
+}
+
+/** Edits a file so that no event tells it, and returns its text. */
+async function editUnseen(site: Site, slug: string): Promise<string> {
+  // inotify tells nothing of what is written through a memory map (inotify(7), "Limitations and caveats").
+  const script = 'import mmap,sys\nf=open(sys.argv[1],"r+b")\nm=mmap.mmap(f.fileno(),0)\nm[0:4]=b"EDIT"\nm.flush()';
+  await execute('python3', ['-c', script, pathOf(site, slug)]);
+  return `EDIT${`${slug} as it was\n`.slice(4)}`;
+}
+
 it('what no event tells of reaches its row with the next look everywhere', async (t) => {
   const lacks = await missing({ python3: 'python3-minimal' });
   if (lacks) return t.skip(lacks);
   const slugs = Array.from({ length: full ? 60 : 8 }, (_, n) => `page${n}`);
-  const site = await watched(t, slugs, { every: 200 });
-  // inotify tells nothing of what is written through a memory map (inotify(7), "Limitations and caveats").
-  const script = 'import mmap,sys\nf=open(sys.argv[1],"r+b")\nm=mmap.mmap(f.fileno(),0)\nm[0:4]=b"EDIT"\nm.flush()';
+  const site = await watched(t, slugs, { every: EVERY });
+  let longest = 0;
   for (const slug of slugs) {
-    await execute('python3', ['-c', script, pathOf(site, slug)]);
-    const text = `EDIT${`${slug} as it was\n`.slice(4)}`;
-    await until(`the edit of "${slug}" is in its row`, async () => (await site.rows())[slug] === text).catch((cause: unknown) =>
-      assert.fail(`the edit of "${slug}" never came: ${String(cause)}`),
-    );
+    const text = await editUnseen(site, slug);
+    longest = Math.max(longest, await came(`the edit of "${slug}"`, async () => (await site.rows())[slug] === text));
   }
   assert.equal((await written(site)).length, slugs.length, 'each row was written once');
-  survived(t, { cases: slugs.length });
+  survived(t, { cases: slugs.length, detail: `the longest took ${longest} ms, with a look every ${EVERY} ms` });
+});
+
+it('the end, the new name and the coming of a file, told by no event, are followed by the next look everywhere', async (t) => {
+  const count = full ? 20 : 3;
+  const named = (what: string): string[] => Array.from({ length: count }, (_, n) => `${what}${n}`);
+  const [deleted, renamed, added] = [named('deleted'), named('renamed'), named('added')];
+  const root = 'site/db';
+  const site = await watched(t, [...deleted, ...renamed, 'stays'], { every: EVERY }, { ...pagesConfig, root });
+  const place = (slug: string): string => join(site.repo.path, root, 'pages/en', `${slug}.html`);
+  const ids = async (): Promise<Record<string, unknown>> =>
+    Object.fromEntries((await site.db.sql('SELECT slug, id FROM pages')).map(({ slug, id }) => [String(slug), id]));
+  const before = await ids();
+  // Whose end git was told of may be deleted. The files stay for now, and nothing is to be done for them.
+  site.running.seen.clear();
+  await site.repo.git('rm', '--cached', '--quiet', ...deleted.map((slug) => `${root}/pages/en/${slug}.html`));
+  await site.running.seen.until((events) => {
+    const types = events.map(({ type }) => type);
+    return types.includes('gate-open') && types.lastIndexOf('batch-applied') > types.indexOf('gate-open');
+  });
+  await site.running.idle();
+  // Another folder takes the place of the one above all that is watched: no watched folder is moved, and none of the new ones is watched.
+  await cp(site.repo.beside('repo/site'), site.repo.beside('site'), { recursive: true, preserveTimestamps: true });
+  await rename(site.repo.beside('repo/site'), site.repo.beside('old'));
+  await rename(site.repo.beside('site'), site.repo.beside('repo/site'));
+  let longest = 0;
+  const after = async (what: string, holds: (ids: Record<string, unknown>) => boolean): Promise<void> => {
+    longest = Math.max(longest, await came(what, async () => holds(await ids())));
+  };
+  for (let n = 0; n < count; n++) {
+    await rm(place(deleted[n]!));
+    await after(`the end of "${deleted[n]}"`, (now) => !(deleted[n]! in now));
+    await rename(place(renamed[n]!), place(`${renamed[n]}-anew`));
+    await after(`the new name of "${renamed[n]}"`, (now) => `${renamed[n]}-anew` in now);
+    await writeFile(place(added[n]!), `${added[n]}\n`);
+    await after(`the coming of "${added[n]}"`, (now) => added[n]! in now);
+  }
+  const now = await ids();
+  assert.deepEqual(Object.keys(now).toSorted(), [...renamed.map((slug) => `${slug}-anew`), ...added, 'stays'].toSorted());
+  for (const slug of renamed) assert.equal(now[`${slug}-anew`], before[slug], `the row of "${slug}" was renamed, and is no new one`);
+  survived(t, { cases: 3 * count, detail: `the longest took ${longest} ms, with a look every ${EVERY} ms` });
+});
+
+it('an edit told by no event reaches its row when the clock has jumped, as after a sleep', async (t) => {
+  const lacks = await missing({ python3: 'python3-minimal' });
+  if (lacks) return t.skip(lacks);
+  let ahead = 0;
+  const site = await watched(t, ['home'], { clock: { ...systemClock, wall: () => Date.now() + ahead } });
+  const text = await editUnseen(site, 'home');
+  ahead = 3_600_000;
+  // The clock is looked at every five seconds, and files every minute.
+  const ms = await came('the edit before the jump', async () => (await site.rows()).home === text, 5_000 + BOUND);
+  survived(t, { cases: 1, detail: `it took ${ms} ms` });
 });
 
 it('files in folders that are made with them are not missed', async (t) => {
