@@ -17,7 +17,7 @@ import { treeId } from './tree-id.ts';
  * were; after it the batch is always finished, by this call or by recovery.
  *
  * @throws {Unstable | Refusals | SyncError} before the point of no return; everything was taken back
- * @throws {SyncError} `COMMIT_UNKNOWN` if the connection was lost at COMMIT and the database does not answer; the next run settles it
+ * @throws {SyncError} `COMMIT_UNKNOWN` if the database did not confirm COMMIT and cannot be asked about it; the next run settles it
  */
 export async function applyBatch(context: Context, batch: Batch, texts: Texts, followUp: FollowUp): Promise<Deviations> {
   const tree = treeOf(context);
@@ -100,23 +100,25 @@ async function commitRows(context: Context, batch: Batch, write: () => Promise<v
     }
     if ((await settle(context, batch, error)) === 'committed') return;
     await takeBack(context, batch);
-    throw new SyncError('DATABASE', 'The connection was lost at COMMIT; the database had not committed, nothing was changed', {
+    throw new SyncError('DATABASE', 'COMMIT was not confirmed; the database had not committed, nothing was changed', {
       hint: 'Run the command again',
       cause: error,
+      details: [error.message],
     });
   }
 }
 
-async function settle(context: Context, batch: Batch, lost: SyncError): Promise<'committed' | 'void'> {
+async function settle(context: Context, batch: Batch, unconfirmed: SyncError): Promise<'committed' | 'void'> {
   try {
     return await settleCommit(context, batch);
   } catch (error) {
     throw new SyncError(
       'COMMIT_UNKNOWN',
-      'The connection was lost at COMMIT, and the database does not answer: nobody knows yet whether it was committed',
+      'COMMIT was not confirmed, and the database cannot be asked about it: nobody knows yet whether it was committed',
       {
-        hint: 'Run any sync-run command once the database is back; it settles the batch first',
-        cause: error instanceof SyncError && error.code === 'UNREACHABLE' ? lost : error,
+        hint: 'Run any sync-run command once the database can be used again; it settles the batch first',
+        cause: error instanceof SyncError && error.code === 'UNREACHABLE' ? unconfirmed : error,
+        details: [unconfirmed.message],
       },
     );
   }

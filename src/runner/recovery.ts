@@ -76,6 +76,8 @@ export async function settleCommit(context: Context, batch: Batch): Promise<'com
   try {
     return await context.store.begin(async (session) => {
       const last = await session.treeTxid(tree);
+      // Whoever wrote it may have been killed, and not come to wait for the disk; a commit after it takes it there, if it changes something.
+      if (last === batch.txid || last === fence) for (const txid of ['', last]) await session.setTreeTxid(tree, txid);
       if (last === batch.txid) return 'committed';
       if (last === fence) return 'void';
       if (last !== batch.previousTxid) throw wrongTarget();

@@ -6,7 +6,7 @@ import type { Driver, Link } from './link.ts';
 import { describeTable, listColumns, listTables } from './sqlite/describe.ts';
 import { diagnose } from './sqlite/diagnose.ts';
 import { sqliteDialect } from './sqlite/dialect.ts';
-import { translate } from './sqlite/errors.ts';
+import { commitError, translate } from './sqlite/errors.ts';
 import { unfit } from './sqlite/unfit.ts';
 import type { Row, Rows, Value } from './sql.ts';
 import type { Store } from './store.ts';
@@ -104,7 +104,13 @@ function createLink(thread: SqliteThread): Link {
         return Object.assign([], { affected: changes }) as Rows<Row>;
       }),
     command: (text) => attempt(() => thread.exec(text)),
-    commit: () => attempt(() => thread.exec('COMMIT')),
+    async commit() {
+      try {
+        await thread.exec('COMMIT');
+      } catch (error) {
+        throw commitError(error);
+      }
+    },
     async inTransaction() {
       try {
         await thread.exec('BEGIN');

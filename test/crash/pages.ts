@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { digest } from '../../src/core/digest.ts';
 import { createProject, type Database, type Engine, type Project } from '../helpers/project.ts';
 import { addPages, at } from '../helpers/scenario.ts';
-import { assertTxid, digestsOf, filesOf, onlyRecover, runHere, type RunOptions, type Said, startRun, stateOf, withState } from './rig.ts';
+import { assertTxid, digestsOf, filesOf, historyOf, onlyRecover, runHere, type RunOptions, type Said, startRun, stateOf } from './rig.ts';
 
 export type Direction = 'export' | 'import' | 'sync';
 
@@ -52,16 +52,17 @@ export interface Pages extends Project {
   settledWorld(): Promise<World>;
 }
 
-export async function createPagesProject(t: TestContext, engine: Engine): Promise<Pages> {
-  return withPages(await createProject(t, { engine }));
+export async function createPagesProject(t: TestContext, engine: Engine, options: PagesOptions = {}): Promise<Pages> {
+  return withPages(await createProject(t, { engine }), options);
 }
 
-/**
- * The same in a project whose table of pages is empty.
- *
- * @param folders whether the items that come and go have a folder each
- */
-export async function withPages(project: Project, { folders = false }: { folders?: boolean } = {}): Promise<Pages> {
+export interface PagesOptions {
+  /** Whether the items that come and go have a folder each. */
+  folders?: boolean;
+}
+
+/** The same in a project whose table of pages is empty. */
+export async function withPages(project: Project, { folders = false }: PagesOptions = {}): Promise<Pages> {
   const { engine } = project.db;
   const { db } = project;
   const home = folders ? apart : together;
@@ -164,7 +165,7 @@ export async function crashRound(project: Pages, { direction, killAt, recoveries
   if (said) {
     assert.equal(said.exit, 0, `${said.code}: ${said.message}`);
     assert.deepEqual(asTold(await project.world(), said), changed, 'a run that ended well did everything');
-    await assertHistory(project, said, [old, changed]);
+    await assertHistory(project, { old, changed });
   }
   const { intent } = await stateOf(project);
   for (const at of recoveries) await kill({ request: onlyRecover, killAt: at });
@@ -185,6 +186,7 @@ export async function crashRound(project: Pages, { direction, killAt, recoveries
   assert.deepEqual((await stateOf(project)).base, digestsOf(changed.files), 'the base is what the next run left');
   const [moved] = await project.db.sql('SELECT note FROM pages WHERE slug = ?', [`name${project.age.files}`]);
   assert.equal(moved?.note, 'kept', 'the renamed row kept its other columns');
+  await assertHistory(project, { old, changed });
   if (quiet) {
     const mtimes = await project.mtimes();
     const again = await runHere(project, { direction: 'sync' });
@@ -201,12 +203,23 @@ function asTold({ files, rows }: World, said: Said): World {
   return { files: Object.fromEntries(Object.entries(files).filter(([path]) => !path.includes('/.sync-run-'))), rows };
 }
 
-/** What was replaced by a run that ended well can be had back. */
-async function assertHistory(project: Pages, said: Said, worlds: readonly World[]): Promise<void> {
-  const texts = worlds.flatMap(({ files, rows }) => [...Object.values(files), ...Object.values(rows)]);
-  await withState(project, async (state) => {
-    const batch = await state.batch(said.report?.txid ?? '');
-    assert.equal(batch?.status, 'done', 'the batch is in the history');
-    for (const text of texts) assert.ok(await state.blob(digest(Buffer.from(text))), `"${text.trim()}" is in the history`);
-  });
+/** What was replaced can be had back: the last batch that is done names each text that was there before it, and the history holds them all. */
+async function assertHistory(project: Pages, { old, changed }: { old: World; changed: World }): Promise<void> {
+  const { lastDone, texts } = await historyOf(project);
+  const all = [old, changed].flatMap(({ files, rows }) => [...Object.values(files), ...Object.values(rows)]);
+  for (const text of all) assert.equal(texts.get(digest(Buffer.from(text))), text, `"${text.trim()}" is in the history`);
+  for (const side of ['files', 'rows'] as const) {
+    const stayed = new Set(Object.values(changed[side]));
+    const replaced = Object.values(old[side]).filter((text) => !stayed.has(text));
+    for (const text of replaced)
+      assert.ok(lastDone.includes(digest(Buffer.from(text))), `the last batch names "${text.trim()}", which it replaced`);
+  }
+}
+
+/** How many kills there were, and how they hit; one that the run's end was faster than is none. */
+export function counted(hits: readonly Hit[]): { cases: number; detail: string } {
+  const cases = hits.filter((hit) => hit !== 'missed').length;
+  assert.ok(cases > 0, 'some kills hit');
+  const detail = [...Map.groupBy(hits, (hit) => hit)].map(([hit, { length }]) => `${length} ${hit}`).join(', ');
+  return { cases, detail };
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { digest } from '../../src/core/digest.ts';
@@ -39,6 +40,9 @@ export interface RunChild {
   readonly ended: Promise<void>;
 }
 
+/** Where Node.js keeps what it compiled, which is half of what a child takes to start; the place it would take by itself. */
+const compiled = join(tmpdir(), 'node-compile-cache');
+
 export type RunOptions = Pick<ChildOptions, 'request'> & Partial<Omit<ChildOptions, 'request' | 'cwd'>>;
 
 /** Starts a run and waits until it is ready. Steps are counted on Node.js only, so such a child runs there in any case. */
@@ -47,7 +51,7 @@ export async function startRun(project: Project, options: RunOptions): Promise<R
   const counts = all.killAt + all.pauseAt > 0 || all.pauseAtEnd || options.env?.UV_THREADPOOL_SIZE !== undefined;
   const script = fileURLToPath(new URL('./run-child.ts', import.meta.url));
   const [program, ...args] = counts ? [node(), script] : ownRuntime(script);
-  const env = { ...process.env, ...options.env };
+  const env = { ...process.env, NODE_COMPILE_CACHE: compiled, ...options.env };
   const child = spawn(program!, [...args, JSON.stringify({ ...all, env: project.env })], { stdio: ['pipe', 'pipe', 'pipe'], env });
   const lines = createSeen<string>();
   createInterface({ input: child.stdout }).on('line', (line) => lines.add(line));
@@ -156,20 +160,45 @@ export interface StateSeen {
 }
 
 export async function stateOf(project: Project): Promise<StateSeen> {
-  const { DatabaseSync } = await import('node:sqlite');
-  const db = new DatabaseSync(join(project.repo.path, '.git/sync-run/state.db'), { readOnly: true });
-  const all = (sql: string): [string, string][] =>
-    db
-      .prepare(sql)
-      .all()
-      .map(({ name, value }) => [String(name), String(value)]);
-  try {
+  return lookInto(project, (all) => {
     const [intent] = all("SELECT txid AS name, '' AS value FROM batches WHERE status = 'pending'");
     return {
       base: Object.fromEntries(all('SELECT path AS name, text AS value FROM base ORDER BY path')),
       intent: intent?.[0] ?? null,
       meta: Object.fromEntries(all('SELECT name, value FROM meta')),
     };
+  });
+}
+
+/** What the history holds, read the same way. */
+export interface HistorySeen {
+  /** The operations of the newest batch that is done, as they are on record. */
+  lastDone: string;
+  /** Texts by digest. */
+  texts: Map<string, string>;
+}
+
+export async function historyOf(project: Project): Promise<HistorySeen> {
+  return lookInto(project, (all) => {
+    const last = "SELECT max(seq) FROM batches WHERE status = 'done'";
+    const operations = all(`SELECT n AS name, json AS value FROM operations WHERE batch = (${last}) ORDER BY n`);
+    return {
+      lastDone: operations.map(([, json]) => json).join('\n'),
+      texts: new Map(all('SELECT digest AS name, CAST(bytes AS TEXT) AS value FROM blobs')),
+    };
+  });
+}
+
+async function lookInto<T>(project: Project, look: (all: (sql: string) => [name: string, value: string][]) => T): Promise<T> {
+  const { DatabaseSync } = await import('node:sqlite');
+  const db = new DatabaseSync(join(project.repo.path, '.git/sync-run/state.db'), { readOnly: true });
+  try {
+    return look((sql) =>
+      db
+        .prepare(sql)
+        .all()
+        .map(({ name, value }) => [String(name), String(value)]),
+    );
   } finally {
     db.close();
   }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/core/manifest.ts';
 import { startRunner } from '../../src/runner/runner.ts';
+import type { Project } from '../helpers/project.ts';
 import { scratchFolder } from '../helpers/runner-parts.ts';
 import { createPagesProject, crashRound, type Direction, type Pages, stepsOf } from '../crash/pages.ts';
 import { type RunOptions, type Said, startRun, stateOf } from '../crash/rig.ts';
@@ -81,7 +84,7 @@ describe('an fsync that fails once', { concurrency: 2 }, () => {
     it(`fails the ${direction}, is not tried again, and the next run ends it`, async (t) => {
       const reason = await noStrace();
       if (reason) return t.skip(reason);
-      const project = await createPagesProject(t, 'sqlite');
+      const project = await createPagesProject(t, 'sqlite', { folders: true });
       const all = await syncsOf(project, direction);
       const picked = full || direction === 'export' ? all : all.filter((_, n) => (n + seed) % 3 === 0);
       for (const { who, n } of picked) {
@@ -100,6 +103,66 @@ describe('an fsync that fails once', { concurrency: 2 }, () => {
         });
       }
       survived(t, { cases: picked.length, of: all.length });
+    });
+  }
+});
+
+/** A program that has the database open, as a forum has, and is killed in the end: whoever comes next reads its log anew. */
+async function openElsewhere(project: Project): Promise<AsyncDisposable> {
+  const path = project.db.url.slice('sqlite:'.length);
+  const script = `const { DatabaseSync } = await import('node:sqlite');
+    const db = new DatabaseSync(${JSON.stringify(path)});
+    db.prepare('SELECT count(*) FROM pages').get();
+    console.log('open');
+    setInterval(() => db, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'close');
+  await once(child.stdout, 'data');
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+async function besideOthers<T>(project: Project, work: () => Promise<T>): Promise<T> {
+  await using _other = await openElsewhere(project);
+  return await work();
+}
+
+describe('a COMMIT of SQLite whose fsync fails', { concurrency: 2 }, () => {
+  for (const [journal, forEver] of [
+    ['WAL', false],
+    ['WAL', true],
+    ['DELETE', false],
+  ] as const) {
+    if (!full && (journal !== 'WAL' || forEver)) continue;
+    it(`is settled by asking the database, journal ${journal}${forEver ? ', where it fails from then on' : ''}`, async (t) => {
+      const reason = await noStrace();
+      if (reason) return t.skip(reason);
+      const project = await createPagesProject(t, 'sqlite');
+      await project.db.sql(`PRAGMA journal_mode = ${journal}`);
+      const paths = pathsOf(project, 'database');
+      // The removal of a journal is the commit, and its folder makes that durable.
+      const files = [...paths, dirname(paths[0]!)].flatMap((path) => ['-P', path]);
+      let cases = 0;
+      for (let n = 1, isOver = false; !isOver; n++) {
+        const run = async (options: RunOptions): Promise<Said | null> => {
+          const [before, { base }] = [await project.world(), await stateOf(project)];
+          const inject = `inject=${SYNCS.join(',')}:error=EIO:when=${n}${forEver ? '+' : ''}`;
+          const { said, calls } = await besideOthers(project, () => callsOf(project, options, () => [...files, '-e', inject], true));
+          isOver = !calls.some(({ error }) => error);
+          if (isOver || said?.exit === 0) return said;
+          return assertFailed(project, said, before, base);
+        };
+        await crashRound(project, { direction: 'import', killAt: 0, run }).catch((cause: unknown) => {
+          throw new Error(`fsync ${n} of the database (seed ${seed})`, { cause });
+        });
+        if (!isOver) cases += 1;
+      }
+      assert.ok(cases > 0, 'an fsync failed');
+      survived(t, { cases });
     });
   }
 });

@@ -22,17 +22,24 @@ async function placeOf(project: Pages): Promise<Place> {
   const database = project.db.engine === 'sqlite' ? project.repo.beside('forum.db') : null;
   const { intent } = await stateOf(project);
   const pending = intent && intent.slice(0, 8);
-  return { pending, root: join(top, 'db'), stateFolder: join(top, '.git/sync-run'), database, files };
+  const leftRows = intent !== null && (await project.db.sql('SELECT tree FROM sync_run_tree WHERE txid = ?', [intent])).length > 0;
+  return { pending, leftRows, root: join(top, 'db'), stateFolder: join(top, '.git/sync-run'), database, files };
 }
 
-/** Lints a run, and says how many rules were looked at; those in `rules` have to be among them. */
-async function ordered(project: Pages, options: RunOptions, rules: readonly RegExp[]): Promise<number> {
+/** Lints a run, and says how many rules were looked at; those in `rules` have to be among them, and calls with these names. */
+async function ordered(project: Pages, options: RunOptions, rules: readonly RegExp[], met: readonly string[] = []): Promise<number> {
   const log = project.repo.beside('calls.log');
   const place = await placeOf(project);
   const { said, threads } = await traced(project, options, () => [...WATCH, '-o', log]);
   assert.equal(said?.exit, 0, said?.message);
-  const { problems, checked } = lintOrder(parseTrace(await readFile(log, 'utf8'), threads.all), place);
+  const calls = parseTrace(await readFile(log, 'utf8'), threads.all);
+  const { problems, checked } = lintOrder(calls, place);
   assert.deepEqual(problems, [], 'every rule of the order was kept');
+  for (const name of met)
+    assert.ok(
+      calls.some((call) => call.name === name && call.error === null),
+      `the run makes a call ${name}`,
+    );
   for (const rule of rules)
     assert.ok(
       [...checked.keys()].some((name) => rule.test(name)),
@@ -60,16 +67,17 @@ describe('the calls of a run come in an order that loses nothing', () => {
   for (const [engine, direction, rules] of batches) {
     it(`${direction} on ${engine}`, async (t) => {
       if (skipped(t, await noStrace())) return;
-      const project = await createPagesProject(t, engine);
+      const project = await createPagesProject(t, engine, { folders: true });
       await project.change(direction === 'undo' ? 'sync' : direction);
       if (direction === 'undo') await project.run('sync');
-      survived(t, { cases: await ordered(project, { request: { direction } }, rules) });
+      const met = direction === 'import' ? [] : ['mkdir', 'rmdir'];
+      survived(t, { cases: await ordered(project, { request: { direction } }, rules, met) });
     });
   }
 
   it('resolve on sqlite', async (t) => {
     if (skipped(t, await noStrace())) return;
-    const project = await createPagesProject(t, 'sqlite');
+    const project = await createPagesProject(t, 'sqlite', { folders: true });
     await project.write(at('edit'), 'a file against a row\n');
     await project.db.sql('UPDATE pages SET body = ? WHERE slug = ?', ['a row against a file\n', 'edit']);
     const request: RunOptions['request'] = { direction: 'sync', command: 'resolve', prefer: 'row', paths: [at('edit')] };
@@ -91,7 +99,7 @@ describe('the calls of a recovery come in an order that loses nothing', () => {
   for (const direction of ['export', 'sync'] as const) {
     it(`after an interrupted ${direction}`, async (t) => {
       if (skipped(t, await noStrace())) return;
-      const project = await createPagesProject(t, 'sqlite');
+      const project = await createPagesProject(t, 'sqlite', { folders: true });
       const steps = await stepsOf(project, direction);
       let cases = 0;
       for (const [of, moment, where] of moments) {
@@ -117,6 +125,7 @@ describe('the linter of the order', () => {
     stateFolder: '/repo/.git/sync-run',
     database: '/forum.db',
     pending: null,
+    leftRows: false,
     files: new Map([[`${root}/a`, '1']]),
   };
   /** The calls that replace one file, and write one row, as they should come. */
@@ -150,14 +159,39 @@ describe('the linter of the order', () => {
       const failed = strings.includes('EIO');
       return { thread: 1, name, start: at, end: at, fd, path, strings, args, result: failed ? -1 : 0, error: failed ? 'EIO' : null };
     });
-  const problemsOf = (steps: readonly Step[]): string[] =>
-    lintOrder(callsOf(steps), place).problems.map((problem) => problem.split(':')[0]!);
+  const problemsOf = (steps: readonly Step[], other: Partial<Place> = {}): string[] =>
+    lintOrder(callsOf(steps), { ...place, ...other }).problems.map((problem) => problem.split(':')[0]!);
+  const withFolder: Partial<Place> = { files: new Map([[`${root}/gone/b`, '2']]) };
   /** The same steps without some, or with one of them at another place. */
   const without = (...at: number[]): Step[] => good.filter((_, index) => !at.includes(index));
   const moved = (from: number, to: number): Step[] => without(from).toSpliced(to, 0, good[from]!);
   const instead = (at: number, ...steps: Step[]): Step[] => good.toSpliced(at, 1, ...steps);
 
-  const broken: [string, Step[], RegExp][] = [
+  /** The calls that make a folder with a file in it, and take away a folder with its only file. */
+  const folders: Step[] = [
+    ...good.slice(0, 4),
+    ['mkdir', null, null, '/proc/self/fd/4/made'],
+    ['fsync', 4, root],
+    ['openat', 5, `${root}/made`, 'O_RDONLY'],
+    ['openat', 6, `${root}/made/.sync-run-0123abcd-0.new`, 'O_RDWR|O_CREAT|O_EXCL'],
+    ['pwrite64', 6, `${root}/made/.sync-run-0123abcd-0.new`, 'text'],
+    ['fsync', 6, `${root}/made/.sync-run-0123abcd-0.new`],
+    ['pread64', 6, `${root}/made/.sync-run-0123abcd-0.new`, 'text'],
+    ['fsync', 5, `${root}/made`],
+    ['openat', 7, `${root}/gone`, 'O_RDONLY'],
+    ['rename', null, null, '/proc/self/fd/7/b', '/proc/self/fd/7/.sync-run-0123abcd-1.old'],
+    ['rename', null, null, '/proc/self/fd/5/.sync-run-0123abcd-0.new', '/proc/self/fd/5/c'],
+    ['fsync', 5, `${root}/made`],
+    ['fsync', 7, `${root}/gone`],
+    ['openat', 8, `${root}/made/c`, 'O_RDONLY'],
+    ['pwrite64', 3, wal, 'the base'],
+    ['fsync', 3, wal],
+    ['unlink', null, null, '/proc/self/fd/7/.sync-run-0123abcd-1.old'],
+    ['rmdir', null, null, '/proc/self/fd/4/gone'],
+    ['fsync', 4, root],
+  ];
+
+  const broken: [string, Step[], RegExp, Partial<Place>?][] = [
     ['an intent that is not synced', without(2), /^The intent is durable before/],
     ['an intent after the file is placed', moved(1, 14), /^The intent is durable before the first file/],
     ['an intent after the row is written', [...good.slice(10, 13), ...without(10, 11, 12)], /^The intent is durable before the first row/],
@@ -187,11 +221,36 @@ describe('the linter of the order', () => {
       instead(6, ['fsync', 5, own('new'), 'EIO'], ['fsync', 5, own('new')]),
       /^What failed to become durable/,
     ],
+    [
+      'rows that a killed process left and nobody makes durable',
+      without(10, 11, 12),
+      /^An old file goes only once the rows/,
+      { leftRows: true },
+    ],
+    ['a new folder that is not synced', folders.toSpliced(5, 1), /^Names are durable before the state/, withFolder],
+    [
+      'a new folder that is synced after its rows',
+      [...folders.toSpliced(5, 1).toSpliced(6, 0, ...good.slice(10, 13)), folders[5]!],
+      /^The names of all files/,
+      withFolder,
+    ],
+    ['a file in a new folder whose name is not synced', folders.toSpliced(15, 1), /^Names are durable before the state/, withFolder],
+    ['a removed folder that is not synced', folders.toSpliced(22, 1), /^All names are durable at the end/, withFolder],
+    [
+      'a folder removed with a file that is not its own',
+      folders.toSpliced(20, 1, ['unlink', null, null, '/proc/self/fd/7/b']),
+      /^Below the root only names of its own/,
+      withFolder,
+    ],
   ];
 
-  it('finds nothing where all is in order', () => assert.deepEqual(problemsOf(good), []));
-  for (const [what, steps, rule] of broken) {
-    it(`finds ${what}`, () => assert.match(problemsOf(steps).join('\n'), new RegExp(rule, 'm')));
+  it('finds nothing where all is in order', () => {
+    assert.deepEqual(problemsOf(good), []);
+    assert.deepEqual(problemsOf(good, { leftRows: true }), []);
+    assert.deepEqual(problemsOf(folders, withFolder), []);
+  });
+  for (const [what, steps, rule, other] of broken) {
+    it(`finds ${what}`, () => assert.match(problemsOf(steps, other).join('\n'), new RegExp(rule, 'm')));
   }
 
   it('understands what strace writes', () => {

@@ -10,6 +10,8 @@ export interface Place {
   database: string | null;
   /** First digits of the txid of the unfinished batch. */
   pending: string | null;
+  /** Whether rows of that batch may be committed, by a process that did not come to wait for the disk. */
+  leftRows: boolean;
   /** Files below the root, each with a name of its inode. */
   files: ReadonlyMap<string, string>;
 }
@@ -59,7 +61,7 @@ export function lintOrder(calls: readonly Call[], place: Place): Verdict {
   const state = { paths: ['state.db', 'state.db-wal'].map((name) => posix.join(place.stateFolder, name)), dirty: false, syncedAt: -1 };
   /** What was written to the state: since it was made durable, and before. */
   const texts = { written: '', durable: '' };
-  const rows = { dirty: false };
+  const rows = { dirty: false, left: place.leftRows };
   let lastPlaced = -1;
 
   const below = (path: string): boolean => path.startsWith(`${place.root}/`);
@@ -142,7 +144,7 @@ export function lintOrder(calls: readonly Call[], place: Place): Verdict {
     if (error) return void (held && (held.inode.lost = true));
     unsynced.delete(path);
     if (held) held.inode.dirty = false;
-    if (isDatabase(path)) rows.dirty = false;
+    if (isDatabase(path)) Object.assign(rows, { dirty: false, left: false });
     if (!state.paths.includes(path)) return;
     Object.assign(state, { dirty: false, syncedAt: call.start });
     Object.assign(texts, { durable: texts.durable + texts.written, written: '' });
@@ -172,6 +174,7 @@ export function lintOrder(calls: readonly Call[], place: Place): Verdict {
     const inode = files.get(path);
     const isKept = inode && !inode.own && inode.names.size === 1 && !path.endsWith('.new');
     if (isKept) must(!state.dirty && state.syncedAt > lastPlaced, 'An old file goes only once the batch is recorded durably', call);
+    if (isKept) must(!rows.left, 'An old file goes only once the rows are durable', call);
     unname(path);
   };
   const onFolder = (call: Call): void => {

@@ -21,8 +21,15 @@ export const promises: readonly Promised[] = [
   {
     id: 'G1',
     promise: 'A batch is all or nothing, whenever its process is killed',
-    fault: 'SIGKILL before each step, at each file system call, at random moments; edits by others around it',
-    rigs: [crash('steps'), crash('strace'), crash('kill'), crash('late'), own('tree/crash', /^a crash anywhere/), own('tree/edits')],
+    fault: 'SIGKILL before each step, at the calls of each thread that change the disk, at random moments; edits by others around it',
+    rigs: [
+      crash('steps'),
+      crash('strace', /^a run killed/),
+      crash('kill'),
+      crash('late'),
+      own('tree/crash', /^a crash anywhere/),
+      own('tree/edits'),
+    ],
   },
   {
     id: 'G2',
@@ -33,8 +40,13 @@ export const promises: readonly Promised[] = [
   {
     id: 'G3',
     promise: 'Recovery can be interrupted like anything else',
-    fault: 'SIGKILL at the steps of a recovery, and of the recovery of a recovery',
-    rigs: [prove('recovery'), crash('after'), own('tree/crash', /discarding can crash|is rolled forward from its texts/)],
+    fault: 'SIGKILL at the steps and the calls of a recovery, and of the recovery of a recovery',
+    rigs: [
+      prove('recovery'),
+      crash('strace', /^a recovery/),
+      crash('after'),
+      own('tree/crash', /discarding can crash|is rolled forward from its texts/),
+    ],
   },
   {
     id: 'G4',
@@ -45,13 +57,13 @@ export const promises: readonly Promised[] = [
   {
     id: 'G5',
     promise: 'An I/O error is never told as success, and heals',
-    fault: 'each file system call fails, once and for ever',
+    fault: 'file system calls fail, once and for ever, in a run, a recovery and an undo',
     rigs: [prove('errors'), own('tree/crash', /once anywhere|stores something else/)],
   },
   {
     id: 'G6',
     promise: 'A failed fsync counts as lost data',
-    fault: 'writeback onto a full device, fsync that fails or lies',
+    fault: 'writeback onto a full device, fsync that fails or lies, COMMIT whose fsync fails',
     rigs: [prove('fsync'), own('tree/crash', /not fsynced again/)],
   },
   {

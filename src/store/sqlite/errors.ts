@@ -5,7 +5,9 @@ import { RefusedError, RetryError } from '../store.ts';
 
 const BUSY = 5;
 const LOCKED = 6;
+const NOMEM = 7;
 const READONLY = 8;
+const IOERR = 10;
 const CANTOPEN = 14;
 const TOOBIG = 18;
 const CONSTRAINT = 19;
@@ -44,4 +46,18 @@ export function translate(error: unknown, file?: string): unknown {
       return new Kind('DATABASE', `SQLite reported an error: ${error.message}`, { cause: error });
     }
   }
+}
+
+/**
+ * What a failed COMMIT means. SQLite says that it took the transaction back, but where the disk or the memory failed once the mark of the
+ * commit was in the log (`sqlite3WalFrames` in its wal.c), whoever reads that log anew after a crash finds it committed. The same is so
+ * where the thread was gone before it could answer.
+ */
+export function commitError(error: unknown): unknown {
+  const errcode = error instanceof SqliteError ? error.errcode & 0xff : 0;
+  if (![0, NOMEM, IOERR].includes(errcode)) return translate(error);
+  return new SyncError('COMMIT_UNKNOWN', `SQLite failed while the transaction was committed: ${(error as Error).message}`, {
+    hint: 'Run the command again: it finds out whether the transaction was committed and goes on from there',
+    cause: error,
+  });
 }
