@@ -1,104 +1,135 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { it, type TestContext } from 'node:test';
-import { full, sample, seed, survived } from '../prove/cases.ts';
-import { noStrace, traced } from '../prove/tracing.ts';
-import { crashRound, createPagesProject, type Hit, type Pages } from './pages.ts';
-import { onlyRecover, type RunOptions, type Said, startRun } from './rig.ts';
+import { full, randomFrom, sample, seed, survived } from '../prove/cases.ts';
+import { aimAt, type Site, sitesOf } from '../prove/sites.ts';
+import { type Call, noStrace, traced } from '../prove/tracing.ts';
+import { counted, crashRound, createPagesProject, type Direction, type Pages } from './pages.ts';
+import { onlyRecover, runHere, type RunOptions, type Said, stateOf } from './rig.ts';
 
-/** Calls after which the disk, or what others see of this process, is different. */
-const CALLS = 'pwrite64,pwritev,fsync,fdatasync,ftruncate,fchmod,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir';
+/**
+ * Calls after which the next process finds something else, and those that wait for the disk. The kill comes before the call, so that a
+ * kill at each of them meets all there is in between. To close a file changes nothing: its locks go with the process anyway.
+ */
+const CALLS = [
+  ...'openat write writev pwrite64 pwritev ftruncate fallocate fchmod fsync fdatasync'.split(' '),
+  ...'rename renameat renameat2 link linkat unlink unlinkat mkdir mkdirat rmdir'.split(' '),
+];
 
-/** A call, counted by itself in each thread. */
-interface Point {
-  call: string;
-  n: number;
+/** Of the calls of one name in one place; the hundreds of writes of a database differ little. */
+const MOST = full ? 24 : 6;
+
+/** Only a call that made a file changed something, and none that failed. */
+const changes = ({ name, error, args }: Call): boolean => error === null && (name !== 'openat' || args.includes('O_CREAT'));
+
+async function pointsOf(project: Pages, options: RunOptions): Promise<Site[]> {
+  const sites = (await sitesOf(project, options, CALLS)).filter(({ made }) => changes(made));
+  assert.ok(sites.length > 40, `${sites.length} calls`);
+  const kinds = Map.groupBy(sites, ({ on, call }) => `${on} ${call}`);
+  // Of two threads with as many calls only the first to come would be met.
+  for (const [kind, of] of kinds) assert.equal(new Set(of.map(({ made }) => made.thread)).size, 1, `one thread makes the calls ${kind}`);
+  return [...kinds.values()].flatMap((kind) => (kind.length <= MOST ? kind : sample(kind.length, MOST, MOST).map((n) => kind[n - 1]!)));
 }
 
-async function run(project: Pages, options: RunOptions, args: readonly string[]): Promise<Said | null> {
-  const { said } = await traced(project, { ...options, killAt: 0 }, () => ['-e', `trace=${CALLS}`, ...args]);
-  // The tracer follows children too; a killed git stops the run, which says so.
-  if (said && /"git .*" failed/.test(said.message)) {
-    assert.deepEqual([said.exit, said.code], [5, 'IO'], 'a killed git is an error of its own');
-    return null;
-  }
+/** Runs until the thread is about to make the call. */
+async function killedAt(project: Pages, { on, call, n }: Site, options: RunOptions): Promise<Said | null> {
+  const aim = aimAt(project, on);
+  const args = ['-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${n}`];
+  const { said } = await traced(project, { ...options, killAt: 0 }, (threads) => [...aim(threads), ...args]);
   return said;
 }
 
-const killedAt =
-  (project: Pages, { call, n }: Point) =>
-  (options: RunOptions): Promise<Said | null> =>
-    run(project, options, ['-o', '/dev/null', '-e', `inject=${call}:signal=SIGKILL:when=${n}`]);
+const named = ({ on, call, n }: Site): string => `call ${n} of ${call} on ${on}`;
 
-/** All calls a run makes. */
-async function pointsOf(project: Pages, options: RunOptions): Promise<Point[]> {
-  const log = project.repo.beside('calls.log');
-  const said = await run(project, options, ['-o', log]);
-  assert.equal(said?.exit, 0, said?.message);
-  const counts = new Map<string, number>();
-  for (const line of (await readFile(log, 'utf8')).split('\n')) {
-    const [, thread = '', call = ''] = /^(\d+)\s+(\w+)\(/.exec(line) ?? [];
-    if (call) counts.set(`${thread} ${call}`, (counts.get(`${thread} ${call}`) ?? 0) + 1);
-  }
-  const most = new Map<string, number>();
-  for (const [key, count] of counts) {
-    const call = key.split(' ')[1] ?? '';
-    most.set(call, Math.max(most.get(call) ?? 0, count));
-  }
-  const points = [...most].flatMap(([call, count]) => Array.from({ length: count }, (_, n) => ({ call, n: n + 1 })));
-  assert.ok(points.length > 40, `${points.length} calls`);
-  return points;
-}
-
-async function killAtEach(
-  t: TestContext,
-  points: readonly Point[],
-  wanted: number,
-  kill: (point: Point, at: number) => Promise<Hit>,
-): Promise<Hit[]> {
-  const hits: Hit[] = [];
-  for (const at of sample(points.length, wanted, Math.floor(points.length / 2))) {
+async function atEach<T>(points: readonly Site[], wanted: number, kill: (point: Site, index: number) => Promise<T>): Promise<T[]> {
+  const ends: T[] = [];
+  for (const [index, at] of sample(points.length, wanted).entries()) {
     const point = points[at - 1]!;
-    hits.push(
-      await kill(point, at).catch((cause: unknown) => {
-        throw new Error(`Killed at call ${point.n} of ${point.call} (seed ${seed})`, { cause });
+    ends.push(
+      await kill(point, index).catch((cause: unknown) => {
+        throw new Error(`Killed at ${named(point)} (seed ${seed})`, { cause });
       }),
     );
   }
-  const found = [...Map.groupBy(hits, (hit) => hit)].map(([hit, { length }]) => `${length} ${hit}`);
-  survived(t, { cases: hits.length, of: points.length, detail: found.join(', ') });
-  return hits;
+  return ends;
+}
+
+async function skips(t: TestContext): Promise<boolean> {
+  const reason = await noStrace();
+  if (reason) t.skip(reason);
+  return reason !== null;
 }
 
 it('a run killed at calls of the system leaves all old or all new', async (t) => {
-  const reason = await noStrace();
-  if (reason) return t.skip(reason);
-  const project = await createPagesProject(t, 'sqlite');
+  if (await skips(t)) return;
+  const project = await createPagesProject(t, 'sqlite', { folders: true });
   const direction = 'sync';
   await project.change(direction);
   const points = await pointsOf(project, { request: { direction } });
-  const hits = await killAtEach(t, points, 12, (point, at) =>
-    crashRound(project, { direction, killAt: 0, run: killedAt(project, point), quiet: at % 5 === 0 }),
+  const hits = await atEach(points, 12, (point, index) =>
+    crashRound(project, { direction, killAt: 0, run: (options) => killedAt(project, point, options), quiet: index % 5 === 0 }),
   );
+  survived(t, { ...counted(hits), of: points.length });
   if (full) assert.ok(hits.includes('inside') && hits.includes('after'), 'kills hit every part of a run');
 });
 
-it('a recovery killed at calls of the system is ended by the next one', async (t) => {
-  const reason = await noStrace();
-  if (reason) return t.skip(reason);
-  const project = await createPagesProject(t, 'sqlite');
-  const direction = 'export';
+/** A recovery that is killed where it comes to a call. */
+interface Recovery {
+  direction: Direction;
+  /** How the run is killed that leaves the batch. */
+  leave: (project: Pages, options: RunOptions) => Promise<Said | null>;
+  wanted: number;
+  /** Whether the recovery after it is killed as well. */
+  twice?: boolean;
+}
+
+async function recoveriesKilled(t: TestContext, { direction, leave, wanted, twice = false }: Recovery): Promise<void> {
+  const project = await createPagesProject(t, 'sqlite', { folders: true });
   await project.change(direction);
-  const whole = await (await startRun(project, { request: { direction }, killAt: Number.MAX_SAFE_INTEGER })).go();
-  const killAt = 1 + (whole?.names.indexOf('link') ?? -1);
-  assert.ok(killAt > 0, `the run makes a link: ${whole?.message}`);
-  await project.change(direction);
-  assert.equal(await (await startRun(project, { request: { direction }, killAt })).go(), null, 'the run was killed');
+  assert.equal(await leave(project, { request: { direction } }), null, 'the run was killed');
+  const { intent } = await stateOf(project);
+  assert.notEqual(intent, null, 'it left a batch');
   const points = await pointsOf(project, { request: onlyRecover });
-  await killAtEach(t, points, 6, (point) => {
+  await runHere(project, { direction });
+  const random = randomFrom(seed);
+  let [cut, again] = [0, 0];
+  const hits = await atEach(points, wanted, (point) => {
     let runs = 0;
-    const kill = async (options: RunOptions): Promise<Said | null> =>
-      runs++ === 0 ? (await startRun(project, options)).go() : killedAt(project, point)(options);
-    return crashRound(project, { direction, killAt, recoveries: [0], run: kill });
+    const kill = async (options: RunOptions): Promise<Said | null> => {
+      runs += 1;
+      if (runs === 1) return leave(project, options);
+      const isOpen = (await stateOf(project)).intent !== null;
+      const at = runs === 2 ? point : points[Math.floor(random() * points.length)]!;
+      const said = await killedAt(project, at, options);
+      if (said) assert.equal(said.exit, 0, `a recovery ends well: ${said.message}`);
+      else if (isOpen && runs === 2) cut += 1;
+      else if (isOpen) again += 1;
+      return said;
+    };
+    return crashRound(project, { direction, killAt: 0, recoveries: twice ? [0, 0] : [0], run: kill });
   });
+  assert.ok(
+    hits.every((hit) => hit === 'inside'),
+    'there was a batch to recover each time',
+  );
+  assert.ok(cut > 0, 'recoveries were cut short');
+  survived(t, { cases: cut + again, of: points.length, detail: `${cut} recoveries cut short, ${again} after those` });
+}
+
+it('a recovery of an export killed at calls of the system is ended by the next one', async (t) => {
+  if (await skips(t)) return;
+  // Before its first link nothing has its name any more, and nothing has its new one.
+  const leave = (project: Pages, options: RunOptions) => killedAt(project, { on: 'files', call: 'link', n: 1 }, options);
+  await recoveriesKilled(t, { direction: 'export', leave, wanted: 6 });
 });
+
+// With the write of its COMMIT done, and with a part of it: the recovery finishes the batch, or takes it back.
+for (const [how, leftAt] of [
+  ['committed', { on: 'database', call: 'fsync', n: 3 }],
+  ['not committed', { on: 'database', call: 'pwrite64', n: 11 }],
+] as const) {
+  it(`a recovery of an import that was ${how}, killed at calls of the system, is ended by the next one, which is killed as well`, async (t) => {
+    if (await skips(t)) return;
+    const leave = (project: Pages, options: RunOptions) => killedAt(project, leftAt, options);
+    await recoveriesKilled(t, { direction: 'import', leave, wanted: 2, twice: true });
+  });
+}

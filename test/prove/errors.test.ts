@@ -1,63 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type ErrorCode, errorCodes } from '../../src/core/errors.ts';
 import { needsPerson } from '../../src/core/skips.ts';
 import type { Report } from '../../src/runner/report.ts';
-import { createPagesProject, type Direction, type Pages } from '../crash/pages.ts';
+import { createPagesProject, type Direction, type Pages, type World } from '../crash/pages.ts';
 import { assertTxid, digestsOf, onlyRecover, runHere, type RunOptions, type Said, stateOf } from '../crash/rig.ts';
 import { full, randomFrom, seed, survived } from './cases.ts';
-import { type Call, noStrace, parseTrace, type Threads, traced } from './tracing.ts';
+import { aimAt, type Site, sitesOf } from './sites.ts';
+import { noStrace, traced } from './tracing.ts';
 
 const ERRORS = ['EIO', 'ENOSPC', 'EROFS', 'EDQUOT', 'EMFILE', 'EACCES'] as const;
 const CALLS = 'openat read pread64 write pwrite64 fsync fdatasync ftruncate fchmod getdents64 rename link unlink mkdir rmdir'.split(' ');
 
-/** A call that can be made to fail: the nth of its kind, of those on some paths or of those for files. */
-interface Site {
-  /** `files`: all that the one thread for files does. */
-  on: 'files' | 'state' | 'database' | 'lock';
-  call: string;
-  n: number;
-}
-
 interface Fault extends Site {
   error: (typeof ERRORS)[number];
   forEver: boolean;
-}
-
-function pathsOf(project: Pages, on: Exclude<Site['on'], 'files'>): string[] {
-  const folder = join(project.repo.path, '.git/sync-run');
-  const forum = project.repo.beside('forum.db');
-  if (on === 'database') return [forum, `${forum}-wal`];
-  const names = on === 'state' ? ['state.db', 'state.db-wal'] : ['lock.db', 'lock.db-journal', 'lock.json.tmp'];
-  return names.map((name) => join(folder, name));
-}
-
-/** All sites of a run that nobody disturbs. */
-async function sitesOf(project: Pages, direction: Direction): Promise<Site[]> {
-  const log = project.repo.beside('calls.log');
-  await project.change(direction);
-  const args = ['-y', '-e', `trace=${CALLS.join(',')},clone,clone3`, '-o', log];
-  const { said, threads } = await traced(project, { request: { direction } }, () => args);
-  assert.equal(said?.exit, 0, said?.message);
-  const counts = new Map<string, Site>();
-  const count = (on: Site['on'], call: string): void => {
-    const site = counts.get(`${on} ${call}`) ?? { on, call, n: 0 };
-    counts.set(`${on} ${call}`, { ...site, n: site.n + 1 });
-  };
-  for (const call of parseTrace(await readFile(log, 'utf8'), threads.all)) {
-    if (!CALLS.includes(call.name)) continue;
-    const on = (['state', 'database', 'lock'] as const).find((some) => isAbout(call, pathsOf(project, some)));
-    if (on) count(on, call.name);
-    // With the others it wakes the main thread.
-    else if (call.thread === threads.pool && call.name !== 'write') count('files', call.name);
-  }
-  return [...counts.values()].flatMap((last) => Array.from({ length: last.n }, (_, index) => ({ ...last, n: index + 1 })));
-}
-
-function isAbout({ path, strings }: Call, paths: readonly string[]): boolean {
-  return (path !== null && paths.includes(path)) || strings.some((text) => paths.includes(text));
 }
 
 /**
@@ -69,15 +26,14 @@ async function faulty(
   { on, call, n, error, forEver }: Fault,
   options: RunOptions,
 ): Promise<{ said: Said; hit: boolean } | null> {
-  const whom = ({ pool }: Threads): string[] =>
-    on === 'files' ? ['-p', String(pool)] : pathsOf(project, on).flatMap((path) => ['-P', path]);
+  const aim = aimAt(project, on);
   const inject = `inject=${call}:error=${error}:when=${n}${forEver ? '+' : ''}`;
   const args = ['-y', '-e', `trace=${call}`, '-e', inject];
   let [hit, missed] = [false, false];
   const { said } = await traced(
     project,
     options,
-    (threads) => [...whom(threads), ...args],
+    (threads) => [...aim(threads), ...args],
     (told, child) => {
       hit = told.includes('(INJECTED)');
       missed = /<(?:pipe|socket|anon_inode):[^\n]*\(INJECTED\)/.test(told);
@@ -95,21 +51,97 @@ type Texts = Record<string, string>;
 const UNFINISHED = /not (?:be )?finished|nobody knows|not known|may carry it out/;
 const OWN = /\/\.sync-run-[0-9a-f]{8}-\d+\.(?:new|old)$/;
 
+/** What a command begins with, and where it leads. */
+interface Way {
+  request: RunOptions['request'];
+  old: World;
+  changed: World;
+  /** What both sides agreed on, before and after it. */
+  bases: { old: Texts; changed: Texts };
+  /** Whether it only ends a batch, which may be half done when it begins. */
+  isRecovery: boolean;
+  /** Carries on from the old world, or the new one, to where both sides agree. */
+  end(isOld: boolean): Promise<void>;
+}
+
+type Begin = (project: Pages) => Promise<Way>;
+
+async function endsWell(project: Pages, request: RunOptions['request'], what: string): Promise<void> {
+  const { exit, code, message } = await runHere(project, request);
+  assert.equal(exit, 0, `${what}: ${code}: ${message}`);
+}
+
+const running =
+  (direction: Direction): Begin =>
+  async (project) => {
+    const { base } = await stateOf(project);
+    const { old, changed } = await project.change(direction);
+    const end = async (): Promise<void> => {
+      await endsWell(project, { direction }, 'the next run');
+      assert.deepEqual(await project.world(), changed, 'the next run ends it');
+      assert.deepEqual((await stateOf(project)).base, digestsOf(changed.files), 'the base is what the next run left');
+    };
+    return { request: { direction }, old, changed, bases: { old: base, changed: digestsOf(changed.files) }, isRecovery: false, end };
+  };
+
+/** @param killAt the site where the run is killed that leaves a batch */
+const recovering =
+  (direction: Direction, { on, call, n }: Site): Begin =>
+  async (project) => {
+    const way = await running(direction)(project);
+    const aim = aimAt(project, on);
+    const args = ['-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${n}`];
+    const { said } = await traced(project, { request: way.request }, (threads) => [...aim(threads), ...args]);
+    assert.equal(said, null, 'the run was killed');
+    assert.notEqual((await stateOf(project)).intent, null, 'it left a batch');
+    return { ...way, request: onlyRecover, isRecovery: true };
+  };
+
+const undoing =
+  (direction: Direction): Begin =>
+  async (project) => {
+    const way = await running(direction)(project);
+    await endsWell(project, { direction }, 'the run that is taken back');
+    const end = async (isOld: boolean): Promise<void> => {
+      if (isOld) await endsWell(project, { direction: 'undo' }, 'the next undo');
+      await way.end(true);
+    };
+    const bases = { old: way.bases.changed, changed: way.bases.old };
+    return { request: { direction: 'undo' }, old: way.changed, changed: way.old, bases, isRecovery: false, end };
+  };
+
 /**
- * One change, a run with a fault, and one without: what the first says is true, each text is the old or the new one, and the
- * second ends it and leaves nothing behind.
+ * A command with a fault, and one without: what the first says is true, each text is the old or the new one, and the second ends it
+ * and leaves nothing behind.
  *
- * @returns how the run with the fault ended; null if the fault never came about
+ * @returns how the command with the fault ended; null if the fault never came about
  */
-async function faultyRound(project: Pages, direction: Direction, fault: Fault): Promise<string | null> {
-  const { base: baseBefore } = await stateOf(project);
-  const { old, changed } = await project.change(direction);
-  const ran = await faulty(project, fault, { request: { direction } });
-  if (!ran) {
-    assert.equal((await runHere(project, { direction })).exit, 0, 'a run that was killed is ended by the next');
-    return null;
+async function faultyRound(project: Pages, begin: Begin, fault: Fault): Promise<string | null> {
+  const { request, old, changed, bases, isRecovery, end } = await begin(project);
+  const ran = await faulty(project, fault, { request });
+  const exit = ran && (await assertTrue(project, ran.said, { old, changed, isRecovery }));
+  const { intent } = await stateOf(project);
+
+  await endsWell(project, onlyRecover, 'recovery');
+  const after = await project.world();
+  const isOld = isSame(after, old);
+  const state = await stateOf(project);
+  if (exit !== 1) {
+    if (!isOld) assert.deepEqual(after, changed, 'all is old or all is new after recovery, and nothing else is there');
+    assert.deepEqual(state.base, isOld ? bases.old : bases.changed, 'the base is what both sides agree on');
   }
-  const { said, hit } = ran;
+  assert.equal(state.intent, null, 'no batch is unfinished after recovery');
+  await end(isOld);
+  await assertTxid(project);
+  return ran?.hit ? `exit ${exit}${intent ? ', to be finished' : ''}` : null;
+}
+
+/** What a command said, held against what there is; its exit code. */
+async function assertTrue(
+  project: Pages,
+  said: Said,
+  { old, changed, isRecovery }: Pick<Way, 'old' | 'changed' | 'isRecovery'>,
+): Promise<number> {
   const told = `exit ${said.exit}, ${said.code}: ${said.message}`;
   assert.notEqual(said.code, 'INTERNAL', `an error of the system is no defect of sync-run: ${told}`);
   assert.equal(
@@ -119,48 +151,39 @@ async function faultyRound(project: Pages, direction: Direction, fault: Fault): 
   );
   assert.match(said.message, /^$|^[A-Z"][^\n]*$/, `an error is told in one line: ${told}`);
 
-  const skipped = (said.report as Pick<Report, 'skipped'> | null)?.skipped.filter(needsPerson) ?? [];
-  const exit = skipped.length > 0 ? 1 : said.exit;
+  const report = said.report as Pick<Report, 'skipped' | 'conflicts'> | null;
+  const left = [...(report?.skipped.filter(needsPerson) ?? []), ...(report?.conflicts ?? [])];
+  const exit = left.length > 0 ? 1 : said.exit;
   const [world, { intent }] = [await project.world(), await stateOf(project)];
   const files = Object.fromEntries(Object.entries(world.files).filter(([path]) => !OWN.test(path)));
-  if (exit === 0) assert.deepEqual({ files, rows: world.rows }, changed, 'exit 0 says that all was done');
+  const clean: World = { files, rows: world.rows };
+  for (const side of ['files', 'rows'] as const) assertEach(clean[side], old[side], changed[side], side);
+  if (isRecovery) {
+    if (exit > 1) return exit;
+    assert.equal(intent, null, `a recovery that ended well has ended the batch: ${told}`);
+    if (!isSame(clean, old)) assert.deepEqual(clean, changed, `a recovery that ended well left all old or all new: ${told}`);
+    return exit;
+  }
+  if (exit === 0) assert.deepEqual(clean, changed, 'exit 0 says that all was done');
   if (exit === 0 && !isSame(world, changed)) assert.match(String(said.report?.notices), /clearing up/, 'what is left is told');
   // An item that moves is named by one of its paths.
   const stem = (path: string): string => path.replace(/\d+\.html$/, '');
-  const named = (path: string): boolean => skipped.some((skip) => stem(path) === stem(skip.path) || path.startsWith(`${skip.path}/`));
-  for (const side of ['files', 'rows'] as const) assertEach({ files, rows: world.rows }[side], old[side], changed[side], side);
+  const named = (path: string): boolean => left.some((one) => stem(path) === stem(one.path) || path.startsWith(`${one.path}/`));
   if (exit === 1) {
-    const done = paths(world.files, changed.files).filter(
+    const undone = paths(world.files, changed.files).filter(
       (path) => world.files[path] !== changed.files[path] || world.rows[path] !== changed.rows[path],
     );
     assert.deepEqual(
-      done.filter((path) => !named(path)),
+      undone.filter((path) => !named(path)),
       [],
-      `exit 1 names what was not done: ${JSON.stringify(skipped)}`,
+      `exit 1 names what was not done: ${JSON.stringify(left)}`,
     );
   }
   // Whether a commit is there whose fsync failed, nobody can say.
-  const isOpen = /not be finished/.test(said.message) && isSame({ files, rows: world.rows }, changed);
+  const isOpen = /not be finished/.test(said.message) && isSame(clean, changed);
   if (exit > 1 && intent === null && !isOpen) assert.deepEqual(world, old, `what failed changed nothing: ${told}`);
   if (intent !== null && exit > 0) assert.match(said.message, UNFINISHED, `an unfinished batch is told: ${told}`);
-
-  const recovered = await runHere(project, onlyRecover);
-  assert.equal(recovered.exit, 0, `recovery: ${recovered.code}: ${recovered.message}`);
-  const after = await project.world();
-  if (exit !== 1 && !isSame(after, old))
-    assert.deepEqual(after, changed, 'all is old or all is new after recovery, and nothing else is there');
-  const state = await stateOf(project);
-  if (exit !== 1)
-    assert.deepEqual(state.base, isSame(after, old) ? baseBefore : digestsOf(changed.files), 'the base is what both sides agree on');
-  assert.equal(state.intent, null, 'no batch is unfinished after recovery');
-
-  const last = await runHere(project, { direction });
-  assert.equal(last.exit, 0, `the next run: ${last.code}: ${last.message}`);
-  assert.deepEqual(await project.world(), changed, 'the next run ends it');
-  assert.deepEqual((await stateOf(project)).base, digestsOf(changed.files), 'the base is what the next run left');
-  await assertTxid(project);
-  const end = `exit ${exit}${intent ? ', to be finished' : ''}`;
-  return hit ? end : null;
+  return exit;
 }
 
 function paths(...sides: readonly Texts[]): string[] {
@@ -182,36 +205,86 @@ const picked = <T>(all: readonly T[], wanted: number): T[] => {
   return Array.from({ length: Math.min(wanted, all.length) }, (_, index) => all[Math.floor((index + random()) * stride)]!);
 };
 
-/** Always tried: the last call of each kind, where most is done already, and the first that writes what the run is about. */
-function always(sites: readonly Site[], direction: Direction): Fault[] {
-  const some = (on: Site['on'], call: string, which: number): Fault => {
-    const site = sites.filter((one) => one.on === on && one.call === call).at(which);
-    assert.ok(site, `the run makes a call ${call} on ${on}`);
-    return { ...site, error: 'EIO', forEver: false };
-  };
-  if (direction === 'import') return [some('database', 'pwrite64', 0), some('state', 'fsync', 0)];
-  // The last name removed is the note of who holds the lock; before it, the old files are cleared away.
-  const last = (['fsync', 'rename', 'link'] as const).map((call) => some('files', call, -1));
-  const record: Fault = { ...some('state', 'fsync', 2), forEver: true };
-  return [some('files', 'pwrite64', 0), ...last, some('files', 'unlink', -2), record];
+/** One of the sites, as a fault that is always tried. */
+const some = (sites: readonly Site[], on: Site['on'], call: string, which: number): Fault => {
+  const site = sites.filter((one) => one.on === on && one.call === call).at(which);
+  assert.ok(site, `the run makes a call ${call} on ${on}`);
+  return { ...site, error: 'EIO', forEver: false };
+};
+
+interface Cell {
+  begin: Begin;
+  /** The first that writes what it is about, and the last call of each kind, where most is done already. */
+  always: (sites: readonly Site[]) => Fault[];
+  inFull: number;
+  quickly: number;
 }
 
+const cells: Record<string, Cell> = {
+  'during an export': {
+    begin: running('export'),
+    always: (sites) => {
+      // The last name removed is the note of who holds the lock; before it, the old files are cleared away.
+      const last = (['fsync', 'rename', 'link'] as const).map((call) => some(sites, 'files', call, -1));
+      const record: Fault = { ...some(sites, 'state', 'fsync', 2), forEver: true };
+      return [some(sites, 'files', 'pwrite64', 0), ...last, some(sites, 'files', 'unlink', -1), record];
+    },
+    inFull: 110,
+    quickly: 5,
+  },
+  'during an import': {
+    begin: running('import'),
+    always: (sites) => [some(sites, 'database', 'pwrite64', 0), some(sites, 'state', 'fsync', 0)],
+    inFull: 110,
+    quickly: 5,
+  },
+  'during the recovery of an export': {
+    begin: recovering('export', { on: 'files', call: 'link', n: 1 }),
+    always: (sites) => [some(sites, 'files', 'rename', -1)],
+    inFull: 20,
+    quickly: 1,
+  },
+  'during the recovery of an import': {
+    begin: recovering('import', { on: 'database', call: 'fsync', n: 3 }),
+    always: (sites) => [some(sites, 'database', 'fsync', 0)],
+    inFull: 15,
+    quickly: 1,
+  },
+  'during the undo of an export': {
+    begin: undoing('export'),
+    always: (sites) => [some(sites, 'files', 'rename', -1)],
+    inFull: 20,
+    quickly: 1,
+  },
+  'during the undo of an import': {
+    begin: undoing('import'),
+    always: (sites) => [some(sites, 'database', 'fsync', 0)],
+    inFull: 15,
+    quickly: 1,
+  },
+};
+
 describe('an error of the system is told, and mended by the next run', () => {
-  for (const direction of ['export', 'import'] as const) {
-    it(`during an ${direction}`, async (t) => {
+  for (const [name, { begin, always, inFull, quickly }] of Object.entries(cells)) {
+    it(name, async (t) => {
       const reason = await noStrace();
       if (reason) return t.skip(reason);
-      const project = await createPagesProject(t, 'sqlite');
-      const sites = await sitesOf(project, direction);
-      const all = sites.flatMap((site) => ERRORS.flatMap((error) => [false, true].map((forEver): Fault => ({ ...site, error, forEver }))));
+      const project = await createPagesProject(t, 'sqlite', { folders: true });
+      const first = await begin(project);
+      const sites = await sitesOf(project, { request: first.request }, CALLS);
+      await first.end(false);
+      const all = sites.flatMap(({ on, call, n }) =>
+        ERRORS.flatMap((error) => [false, true].map((forEver): Fault => ({ on, call, n, error, forEver }))),
+      );
       const ends: string[] = [];
-      for (const fault of [...always(sites, direction), ...picked(all, full ? 110 : 5)]) {
+      for (const fault of [...always(sites), ...picked(all, full ? inFull : quickly)]) {
         const what = `${fault.call} ${fault.n}${fault.forEver ? '+' : ''} on ${fault.on}: ${fault.error}`;
-        const end = await faultyRound(project, direction, fault).catch((cause: unknown) => {
+        const end = await faultyRound(project, begin, fault).catch((cause: unknown) => {
           throw new Error(`${what} (seed ${seed})`, { cause });
         });
         if (end) ends.push(end);
       }
+      assert.ok(ends.length > 0, 'some faults came about');
       const counted = [...Map.groupBy(ends, (end) => end)].map(([end, { length }]) => `${length} × ${end}`);
       survived(t, { cases: ends.length, of: all.length, detail: counted.join(', ') });
     });

@@ -46,23 +46,23 @@ for (const [engine, directions] of [
   describe(`a recovery on ${engine} that is killed, and again, and again`, () => {
     for (const direction of directions) {
       it(`ends an interrupted ${direction}`, async (t) => {
-        const project = await createPagesProject(t, engine);
+        const project = await createPagesProject(t, engine, { folders: true });
         await project.change(direction);
         const whole = await (await startRun(project, { request: { direction }, killAt: Number.MAX_SAFE_INTEGER })).go();
         assert.equal(whole?.exit, 0, whole?.message);
-        let kills = 0;
         let recoveriesKilled = 0;
         const run = async (options: RunOptions): Promise<Said | null> => {
           const isRecovery = options.request.paths !== undefined;
-          const said = await (await startRun(project, options)).go();
           const { intent } = await stateOf(project);
-          if (!said) kills += 1;
+          const said = await (await startRun(project, options)).go();
           if (!said && isRecovery && intent) recoveriesKilled += 1;
           if (said && isRecovery) assert.equal(said.exit, 0, `a recovery ends well: ${said.message}`);
           return said;
         };
         const hits: Hit[] = [];
-        for (const chain of [...worst(whole.names), ...chains(whole.names, full ? 13 : 1)]) {
+        const wanted = [...worst(whole.names), ...chains(whole.names, full ? 13 : 1)];
+        for (const [index, chain] of [...wanted, ...chains(whole.names, 5)].entries()) {
+          if (index >= wanted.length && recoveriesKilled > 0) break;
           hits.push(
             await crashRound(project, { direction, ...chain, run }).catch((cause: unknown) => {
               throw new Error(`Killed before step ${chain.killAt}, recoveries before ${chain.recoveries.join(', ')} (seed ${seed})`, {
@@ -72,8 +72,8 @@ for (const [engine, directions] of [
           );
         }
         const counted = [...Map.groupBy(hits, (hit) => hit)].map(([hit, { length }]) => `${length} ${hit}`);
-        survived(t, { cases: kills, detail: `${counted.join(', ')}; ${recoveriesKilled} recoveries cut short` });
-        if (full) assert.ok(recoveriesKilled > 0, 'some recoveries were cut short');
+        assert.ok(recoveriesKilled > 0, 'some recoveries were cut short');
+        survived(t, { cases: recoveriesKilled, detail: `runs killed ${counted.join(', ')} their batch` });
       });
     }
   });
