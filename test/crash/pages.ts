@@ -178,6 +178,8 @@ export async function crashRound(project: Pages, { direction, killAt, recoveries
   const state = await stateOf(project);
   assert.deepEqual(state.base, isOld ? baseBefore : digestsOf(changed.files), 'the base is what both sides agree on');
   assert.equal(state.intent, null, 'no batch is unfinished after recovery');
+  if (intent)
+    assert.equal((await historyOf(project)).ends.get(intent), isOld ? 'void' : 'done', 'the history tells what became of the batch');
   await assertTxid(project);
 
   const last = await runHere(project, { direction });

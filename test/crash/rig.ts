@@ -174,6 +174,8 @@ export async function stateOf(project: Project): Promise<StateSeen> {
 export interface HistorySeen {
   /** The operations of the newest batch that is done, as they are on record. */
   lastDone: string;
+  /** How each batch ended, by its txid. */
+  ends: Map<string, string>;
   /** Texts by digest. */
   texts: Map<string, string>;
 }
@@ -183,6 +185,7 @@ export async function historyOf(project: Project): Promise<HistorySeen> {
     const last = "SELECT max(seq) FROM batches WHERE status = 'done'";
     const operations = all(`SELECT n AS name, json AS value FROM operations WHERE batch = (${last}) ORDER BY n`);
     return {
+      ends: new Map(all('SELECT txid AS name, status AS value FROM batches')),
       lastDone: operations.map(([, json]) => json).join('\n'),
       texts: new Map(all('SELECT digest AS name, CAST(bytes AS TEXT) AS value FROM blobs')),
     };

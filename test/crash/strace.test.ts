@@ -16,18 +16,21 @@ const CALLS = [
 ];
 
 /** Of the calls of one name in one place; the hundreds of writes of a database differ little. */
-const MOST = full ? 24 : 6;
+const MOST = full ? 40 : 6;
 
 /** Only a call that made a file changed something, and none that failed. */
 const changes = ({ name, error, args }: Call): boolean => error === null && (name !== 'openat' || args.includes('O_CREAT'));
 
-async function pointsOf(project: Pages, options: RunOptions): Promise<Site[]> {
+async function pointsOf(project: Pages, options: RunOptions): Promise<{ points: Site[]; of: number }> {
   const sites = (await sitesOf(project, options, CALLS)).filter(({ made }) => changes(made));
   assert.ok(sites.length > 40, `${sites.length} calls`);
   const kinds = Map.groupBy(sites, ({ on, call }) => `${on} ${call}`);
   // Of two threads with as many calls only the first to come would be met.
   for (const [kind, of] of kinds) assert.equal(new Set(of.map(({ made }) => made.thread)).size, 1, `one thread makes the calls ${kind}`);
-  return [...kinds.values()].flatMap((kind) => (kind.length <= MOST ? kind : sample(kind.length, MOST, MOST).map((n) => kind[n - 1]!)));
+  const points = [...kinds.values()].flatMap((kind) =>
+    kind.length <= MOST ? kind : sample(kind.length, MOST, MOST).map((n) => kind[n - 1]!),
+  );
+  return { points, of: sites.length };
 }
 
 /** Runs until the thread is about to make the call. */
@@ -40,9 +43,14 @@ async function killedAt(project: Pages, { on, call, n }: Site, options: RunOptio
 
 const named = ({ on, call, n }: Site): string => `call ${n} of ${call} on ${on}`;
 
-async function atEach<T>(points: readonly Site[], wanted: number, kill: (point: Site, index: number) => Promise<T>): Promise<T[]> {
+/** @param picked counted from 1 */
+async function atEach<T>(
+  points: readonly Site[],
+  picked: readonly number[],
+  kill: (point: Site, index: number) => Promise<T>,
+): Promise<T[]> {
   const ends: T[] = [];
-  for (const [index, at] of sample(points.length, wanted).entries()) {
+  for (const [index, at] of picked.entries()) {
     const point = points[at - 1]!;
     ends.push(
       await kill(point, index).catch((cause: unknown) => {
@@ -64,11 +72,11 @@ it('a run killed at calls of the system leaves all old or all new', async (t) =>
   const project = await createPagesProject(t, 'sqlite', { folders: true });
   const direction = 'sync';
   await project.change(direction);
-  const points = await pointsOf(project, { request: { direction } });
-  const hits = await atEach(points, 12, (point, index) =>
+  const { points, of } = await pointsOf(project, { request: { direction } });
+  const hits = await atEach(points, sample(points.length, 12), (point, index) =>
     crashRound(project, { direction, killAt: 0, run: (options) => killedAt(project, point, options), quiet: index % 5 === 0 }),
   );
-  survived(t, { ...counted(hits), of: points.length });
+  survived(t, { ...counted(hits), of });
   if (full) assert.ok(hits.includes('inside') && hits.includes('after'), 'kills hit every part of a run');
 });
 
@@ -77,22 +85,23 @@ interface Recovery {
   direction: Direction;
   /** How the run is killed that leaves the batch. */
   leave: (project: Pages, options: RunOptions) => Promise<Said | null>;
-  wanted: number;
+  /** Which of so many calls are met. */
+  picked: (calls: number) => number[];
   /** Whether the recovery after it is killed as well. */
   twice?: boolean;
 }
 
-async function recoveriesKilled(t: TestContext, { direction, leave, wanted, twice = false }: Recovery): Promise<void> {
+async function recoveriesKilled(t: TestContext, { direction, leave, picked, twice = false }: Recovery): Promise<void> {
   const project = await createPagesProject(t, 'sqlite', { folders: true });
   await project.change(direction);
   assert.equal(await leave(project, { request: { direction } }), null, 'the run was killed');
   const { intent } = await stateOf(project);
   assert.notEqual(intent, null, 'it left a batch');
-  const points = await pointsOf(project, { request: onlyRecover });
+  const { points, of } = await pointsOf(project, { request: onlyRecover });
   await runHere(project, { direction });
   const random = randomFrom(seed);
   let [cut, again] = [0, 0];
-  const hits = await atEach(points, wanted, (point) => {
+  const hits = await atEach(points, picked(points.length), (point) => {
     let runs = 0;
     const kill = async (options: RunOptions): Promise<Said | null> => {
       runs += 1;
@@ -112,14 +121,14 @@ async function recoveriesKilled(t: TestContext, { direction, leave, wanted, twic
     'there was a batch to recover each time',
   );
   assert.ok(cut > 0, 'recoveries were cut short');
-  survived(t, { cases: cut + again, of: points.length, detail: `${cut} recoveries cut short, ${again} after those` });
+  survived(t, { cases: cut + again, detail: `at ${cut} of ${of} calls of a recovery, and at ${again} of one after it` });
 }
 
 it('a recovery of an export killed at calls of the system is ended by the next one', async (t) => {
   if (await skips(t)) return;
   // Before its first link nothing has its name any more, and nothing has its new one.
   const leave = (project: Pages, options: RunOptions) => killedAt(project, { on: 'files', call: 'link', n: 1 }, options);
-  await recoveriesKilled(t, { direction: 'export', leave, wanted: 6 });
+  await recoveriesKilled(t, { direction: 'export', leave, picked: (calls) => sample(calls, 6) });
 });
 
 // With the write of its COMMIT done, and with a part of it: the recovery finishes the batch, or takes it back.
@@ -130,6 +139,6 @@ for (const [how, leftAt] of [
   it(`a recovery of an import that was ${how}, killed at calls of the system, is ended by the next one, which is killed as well`, async (t) => {
     if (await skips(t)) return;
     const leave = (project: Pages, options: RunOptions) => killedAt(project, leftAt, options);
-    await recoveriesKilled(t, { direction: 'import', leave, wanted: 2, twice: true });
+    await recoveriesKilled(t, { direction: 'import', leave, picked: (calls) => sample(calls, 2, 15), twice: true });
   });
 }

@@ -241,25 +241,25 @@ const cells: Record<string, Cell> = {
   'during the recovery of an export': {
     begin: recovering('export', { on: 'files', call: 'link', n: 1 }),
     always: (sites) => [some(sites, 'files', 'rename', -1)],
-    inFull: 20,
+    inFull: 10,
     quickly: 1,
   },
   'during the recovery of an import': {
     begin: recovering('import', { on: 'database', call: 'fsync', n: 3 }),
     always: (sites) => [some(sites, 'database', 'fsync', 0)],
-    inFull: 15,
+    inFull: 10,
     quickly: 1,
   },
   'during the undo of an export': {
     begin: undoing('export'),
     always: (sites) => [some(sites, 'files', 'rename', -1)],
-    inFull: 20,
+    inFull: 10,
     quickly: 1,
   },
   'during the undo of an import': {
     begin: undoing('import'),
     always: (sites) => [some(sites, 'database', 'fsync', 0)],
-    inFull: 15,
+    inFull: 10,
     quickly: 1,
   },
 };

@@ -70,12 +70,15 @@ export async function sitesOf(project: Project, run: RunOptions, names: readonly
   return sites;
 }
 
-function isAbout({ path, strings }: Call, paths: readonly string[]): boolean {
-  return (path !== null && paths.includes(path)) || strings.some((text) => paths.includes(text));
+/** What is read or written may look like a path, so that only a call without a descriptor is judged by what it was given. */
+const filesOf = ({ path, strings }: Call): string[] => (path === null ? strings : [path]);
+
+function isAbout(call: Call, paths: readonly string[]): boolean {
+  return filesOf(call).some((path) => paths.includes(path));
 }
 
 /** Not on a pipe, or on what wakes a thread, nor on what Node.js keeps for itself. */
-function isOnDisk({ repo }: Project, { path, strings }: Call): boolean {
+function isOnDisk({ repo }: Project, call: Call): boolean {
   const area = dirname(repo.path);
-  return [path, ...strings].some((text) => text === area || text?.startsWith(`${area}/`) || text?.startsWith('/proc/self/fd/'));
+  return filesOf(call).some((path) => path === area || path.startsWith(`${area}/`) || path.startsWith('/proc/self/fd/'));
 }
