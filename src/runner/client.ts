@@ -10,7 +10,7 @@ import { createPeer } from './peer.ts';
 import type { Peer } from './peer.ts';
 import { ADDRESS_FILE, PROTOCOL, proofOf, sameProof } from './protocol.ts';
 import type { ErrorMessage, Request, ServerMessage } from './protocol.ts';
-import { folderProblem } from './socket-path.ts';
+import { folderId, folderProblem } from './socket-path.ts';
 import { readToken } from './token.ts';
 
 export interface ClientOptions {
@@ -73,11 +73,11 @@ export async function connectRunner(options: ClientOptions): Promise<RunnerConne
   return await handshake(socket, token, options, timeout);
 }
 
-/** Where the runner said it listens; null where none did. */
+/** Where the runner said it listens; null where none did, or that of the tree this one is a copy of. */
 async function addressOf(stateFolder: string): Promise<string | null> {
-  let address: string;
   try {
-    address = (await readFile(join(stateFolder, ADDRESS_FILE), 'utf8')).trim();
+    const [address = '', folder = ''] = (await readFile(join(stateFolder, ADDRESS_FILE), 'utf8')).split('\n');
+    if (folder !== '' && folder !== (await folderId(stateFolder))) return null;
     if (address.startsWith('\\\\.\\pipe\\')) return address;
     // What listens in a folder that others can enter may be theirs.
     const problem = folderProblem(await lstat(dirname(address)), process.getuid?.() ?? null);

@@ -7,6 +7,7 @@ import { SyncError } from '../core/errors.ts';
 import { serveClient } from './conversation.ts';
 import type { Conversation, Handlers } from './conversation.ts';
 import { ADDRESS_FILE } from './protocol.ts';
+import { folderId } from './socket-path.ts';
 import { ensureToken } from './token.ts';
 
 export interface ServerOptions {
@@ -137,10 +138,11 @@ async function refuseLiving(address: string): Promise<void> {
   if (answered) throw new SyncError('LOCKED', `Another process listens on "${address}" although this one holds the lock`);
 }
 
+/** Says in which folder it stands, too: the state of a working tree may be copied along with the tree. */
 async function announce(stateFolder: string, address: string): Promise<void> {
   const path = join(stateFolder, ADDRESS_FILE);
   const temp = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(temp, `${address}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(temp, `${address}\n${await folderId(stateFolder)}\n`, { mode: 0o600, flag: 'wx' });
   await rename(temp, path);
 }
 
@@ -148,7 +150,7 @@ async function announce(stateFolder: string, address: string): Promise<void> {
 async function withdraw(stateFolder: string, address: string, inode: bigint | null): Promise<void> {
   try {
     const path = join(stateFolder, ADDRESS_FILE);
-    if ((await readFile(path, 'utf8')).trim() === address) await rm(path, { force: true });
+    if ((await readFile(path, 'utf8')).split('\n')[0] === address) await rm(path, { force: true });
     if (inode !== null && (await lstat(address, { bigint: true })).ino === inode) await rm(address, { force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

@@ -55,6 +55,12 @@ export function folderProblem(stat: Pick<Stats, 'isSymbolicLink' | 'isDirectory'
   return null;
 }
 
+/** What tells a state folder from a copy of it, which holds the same files. */
+export async function folderId(path: string): Promise<string> {
+  const { dev, ino } = await lstat(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
 function candidates({ uid, runtimeDir, home, tmpdir }: Surroundings): { folder: string; parents: boolean }[] {
   const found: { folder: string; parents: boolean }[] = [];
   // The runtime dir is the system's to make; one that is not there is not ours to invent.

@@ -158,8 +158,8 @@ export const promises: readonly Promised[] = [
   {
     id: 'G19',
     promise: 'A wrong or restored database and a lost state are noticed',
-    fault: 'another database, an older copy, a deleted state, a copied working tree',
-    rigs: [own('scenarios/clones', /because|deleted/), crash('after', /in doubt/)],
+    fault: 'another database, an older copy, a deleted or older state, a copied working tree; commands, hooks and runners in it',
+    rigs: [prove('restored'), own('scenarios/clones', /because|deleted|a copy of a tree/), crash('after', /in doubt/)],
   },
   {
     id: 'G20',

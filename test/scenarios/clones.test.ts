@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openRepository } from '../../src/git/repository.ts';
 import { useMariadb } from '../helpers/mariadb.ts';
@@ -15,6 +16,7 @@ import {
   type Project,
   projectOf,
 } from '../helpers/project.ts';
+import { createSite } from '../helpers/site.ts';
 import { addPages, assertQuiet, at, bodies, conflicts, refusalOf, rowOf, setBody } from '../helpers/scenario.ts';
 
 useMariadb();
@@ -235,4 +237,30 @@ describe('the state folder', () => {
       [at('added')]: 'added',
     });
   });
+});
+
+it('a copy of a tree whose runner is at work is a tree of its own, and once it has written the runner is told', async (t) => {
+  const site = await createSite(t, { pages: { home: 'home', about: 'about' }, prepare: (made) => made.write(at('home'), 'edit') });
+  const runner = await site.runner();
+  await runner.seen.until((events) => events.some(({ type }) => type === 'batch-applied'));
+  await runner.idle();
+  const top = site.repo.beside('copy');
+  await cp(site.repo.path, top, { recursive: true });
+  const before = await site.files();
+
+  await site.repo.write(join(top, at('home')), 'edited in the copy');
+  const { code, stderr } = await site.cli(['sync'], { cwd: top });
+  assert.equal(code, 0, stderr);
+  assert.equal((await site.rows()).home, 'edited in the copy', 'a command in the copy is about the files of the copy');
+  await site.repo.write(join(top, at('about')), 'committed in the copy');
+  await site.repo.gitWith({ cwd: top }, 'commit', '--quiet', '--all', '--message', 'Edit');
+  assert.equal((await site.rows()).about, 'committed in the copy', 'a hook in the copy is about the files of the copy');
+  assert.deepEqual(await site.files(), before, 'the files of the tree that was copied are as they were');
+
+  runner.seen.clear();
+  await site.write(at('home'), 'edited in the first tree');
+  await runner.seen.until((events) => events.some(({ type }) => type === 'batch-failed' || type === 'batch-applied'));
+  const failed = runner.seen.all.find(({ type }) => type === 'batch-failed');
+  assert.ok(failed?.type === 'batch-failed' && failed.code === 'WRONG_TARGET', JSON.stringify(runner.seen.all));
+  assert.deepEqual(await site.rows(), { home: 'edited in the copy', about: 'committed in the copy' });
 });
