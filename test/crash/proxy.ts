@@ -4,6 +4,8 @@ import { connect, createServer, type Socket } from 'node:net';
 export type Cut =
   /** It does not arrive. */
   | 'lost'
+  /** Half of its bytes arrive. */
+  | 'half'
   /** It arrives, and the answer to it does not. */
   | 'delivered'
   /** The client loses its connection; what it sent arrives when `release` is called. */
@@ -17,6 +19,8 @@ export interface CutPlan {
   how: Cut;
   /** Whether the server cannot be reached from then on. */
   dead?: boolean;
+  /** Another cut after this one; packets and statements are counted anew for it. */
+  next?: CutPlan;
 }
 
 export interface Proxy {
@@ -25,6 +29,10 @@ export interface Proxy {
   readonly seen: { client: number; server: number };
   /** The texts of the client's plain statements since then. */
   readonly statements: string[];
+  /** Which of the client's packets was the first with this plain statement, after another packet; 0 where none was. */
+  packetOf(statement: string, after?: number): number;
+  /** How many connections were cut since then. */
+  cuts(): number;
   /** Forgets what was seen, and cuts one connection at that moment. */
   cutAt(plan: CutPlan | null): void;
   /** Resolves when the cut was made. */
@@ -45,12 +53,21 @@ export async function startProxy(target: number): Promise<Proxy> {
   let wasCut = Promise.withResolvers<void>();
   const seen = { client: 0, server: 0 };
   const statements: string[] = [];
+  const packetsOfStatements: number[] = [];
+  let cuts = 0;
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let held: { server: Socket; bytes: Buffer } | null = null;
 
   const isReached = ({ at, n }: CutPlan, side: 'client' | 'server', text: string): boolean => {
     if (typeof at === 'string') return at === side && seen[side] === n;
     return text === at.statement && statements.filter((one) => one === text).length === n;
+  };
+
+  const startOver = (next: CutPlan | null): void => {
+    plan = next;
+    statements.length = 0;
+    packetsOfStatements.length = 0;
+    Object.assign(seen, { client: 0, server: 0 });
   };
 
   const server = createServer((client) => {
@@ -66,7 +83,8 @@ export async function startProxy(target: number): Promise<Proxy> {
       if (held?.server !== upstream) upstream.destroy();
     });
     upstream.on('close', () => {
-      client.destroy();
+      // What is on its way to the client ends its connection by itself.
+      if (!client.writableEnded) client.destroy();
       pairs.delete(pair);
     });
     let isOver = false;
@@ -76,19 +94,22 @@ export async function startProxy(target: number): Promise<Proxy> {
       seen[side] += 1;
       const text = side === 'client' && packet[4] === COM_QUERY ? packet.subarray(5).toString() : '';
       if (text) statements.push(text);
+      if (text) packetsOfStatements.push(seen.client);
       if (!plan || !isReached(plan, side, text)) return void out.write(packet);
-      const { how } = plan;
+      const { how, next = null } = plan;
       dead = plan.dead ?? false;
       plan = null;
+      if (next) startOver(next);
+      cuts += 1;
       isOver = true;
       if (how === 'held') held = { server: upstream, bytes: packet };
-      if (how === 'delivered') {
-        // Only once the packet is on its way the connection ends; the server reads it before the end.
-        out.write(packet, () => out.end());
+      if (how === 'lost') upstream.destroy();
+      if (how === 'delivered' || how === 'half') {
+        // Only once it is on its way the connection ends; whoever it is for reads it before the end.
+        out.end(how === 'half' ? packet.subarray(0, Math.ceil(packet.length / 2)) : packet);
         (side === 'client' ? client : upstream).destroy();
       }
-      if (how === 'lost') upstream.destroy();
-      client.destroy();
+      if (out === upstream || how === 'lost') client.destroy();
       wasCut.resolve();
     };
     client.on(
@@ -107,12 +128,13 @@ export async function startProxy(target: number): Promise<Proxy> {
     port: address.port,
     seen,
     statements,
+    packetOf: (statement, after = 0) => packetsOfStatements.find((packet, index) => packet > after && statements[index] === statement) ?? 0,
+    cuts: () => cuts,
     cutAt(next) {
-      plan = next;
+      startOver(next);
       dead = false;
+      cuts = 0;
       wasCut = Promise.withResolvers();
-      statements.length = 0;
-      Object.assign(seen, { client: 0, server: 0 });
     },
     cut: () => wasCut.promise,
     release() {

@@ -69,7 +69,8 @@ export const promises: readonly Promised[] = [
   {
     id: 'G7',
     promise: 'An import is done exactly once, and its end is told truly',
-    fault: 'connection cut at each packet in both directions, server killed, COMMIT lost, delivered, or held back',
+    fault:
+      'connection of imports, exports and recoveries cut at each packet and inside of it, in both directions; server killed; COMMIT lost, delivered, or held back',
     rigs: [crash('cut'), crash('server'), own('scenarios/races', /killed away/)],
   },
   {
