@@ -80,6 +80,19 @@ export const hostile: readonly string[] = [
   `${'\\'.repeat(60)}`,
 ];
 
+/** Bytes that are no UTF-8: in GBK, Shift-JIS or Big5 a first half that swallows the quote or the backslash after it. */
+export const broken: readonly Buffer[] = [
+  "\xbf' OR 1=1 -- ",
+  "\xbf\\' OR 1=1 -- ",
+  "\xbf'; DROP TABLE canary; -- ",
+  "\x81\\'; DROP TABLE canary; -- ",
+  "\xa1\\' OR 1=1 #",
+  'ends with \xbf',
+  '\xc0\xa7 OR 1=1 -- ',
+  '\xe0\x80\xa7 OR 1=1 -- ',
+  "\xef\xbc' OR 1=1 -- ",
+].map((text) => Buffer.from(text, 'latin1'));
+
 /** Names of tables and columns that databases allow. Those with a quote of a name in them no configuration may have. */
 export const identifiers: readonly string[] = [
   'plain',

@@ -147,8 +147,8 @@ export const promises: readonly Promised[] = [
   {
     id: 'G17',
     promise: 'No name and no text becomes SQL',
-    fault: 'names, texts and identifiers made to break out of a statement',
-    rigs: [prove('injection')],
+    fault: 'names, texts, constants and identifiers made to break out of a statement',
+    rigs: [prove('injection'), prove('injection-lookups')],
   },
   {
     id: 'G18',
