@@ -238,6 +238,16 @@ test('SIGNAL in a trigger refuses the row with its message', async (t) => {
   );
 });
 
+test('a warning about a value refuses the row, and is no lost connection', async (t) => {
+  const { store } = await openBench(t, 'innodb', `${PAGES}; INSERT INTO pages VALUES (1, 'a', 'A')`);
+  await store.begin(async (session) => {
+    // Strict mode does not reach what a row is compared with.
+    const tooLarge = session.update(shape('pages'), '["99999999999999999999"]', {}, bytes('B'), bytes('A'));
+    await assert.rejects(tooLarge, RefusedError, 'a warning about a value is an error');
+    assert.equal(await session.update(shape('pages'), '["1"]', {}, bytes('B'), bytes('A')), true);
+  });
+});
+
 test('a server that is not strict still refuses what does not fit', async (t) => {
   const loose = await startMariadb({ args: ['--sql-mode='] });
   t.after(() => loose.stop());

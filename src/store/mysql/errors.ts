@@ -62,7 +62,7 @@ export function connectError(error: unknown, target: MysqlTarget): unknown {
 
 /** What an error of a statement means. Errors of ours pass. */
 export function statementError(error: unknown, target: MysqlTarget): unknown {
-  if (!isServerError(error) || error instanceof SyncError) return error;
+  if (!isServerError(error) || error instanceof SyncError || error instanceof RefusedError) return error;
   const { errno = 0, sqlState, message } = error;
   if (!isFromServer(error)) {
     return new SyncError('UNREACHABLE', `The connection to ${placeOf(target)} was lost: ${reason(error)}`, { cause: error });
