@@ -26,7 +26,7 @@ async function refusal(top: string): Promise<SyncError> {
     () => null,
     (reason: unknown) => reason,
   );
-  assert.ok(error instanceof SyncError, String(error));
+  assert.ok(error instanceof SyncError, `the configuration is refused: ${String(error)}`);
   assert.equal(error.code, 'CONFIG');
   assert.equal(error.exitCode, 2);
   return error;

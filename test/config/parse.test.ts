@@ -193,7 +193,7 @@ const wrong: [what: string, config: unknown, ...expected: RegExp[]][] = [
 for (const [what, config, ...expected] of wrong) {
   test(`refuses ${what}`, () => {
     const details = detailsOf(config);
-    assert.equal(details.length, expected.length, details.join('\n'));
+    assert.equal(details.length, expected.length, `${what} is refused: ${details.join('\n')}`);
     for (const [index, pattern] of expected.entries()) assert.match(details[index]!, pattern);
     assert.ok(!details.join().includes('secret'));
   });

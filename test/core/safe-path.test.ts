@@ -88,7 +88,7 @@ const refused: string[] = [
 
 for (const path of refused) {
   test(`refuses ${JSON.stringify(path)}`, () => {
-    assert.equal(typeof checkPath(path), 'string');
+    assert.equal(typeof checkPath(path), 'string', `${JSON.stringify(path)} is refused`);
   });
 }
 

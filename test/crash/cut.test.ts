@@ -36,7 +36,7 @@ describe('an import whose connection is cut', () => {
     const plan = await cutting.commitOfBatch();
     const round = (cut: Partial<CutPlan> & Pick<CutPlan, 'how'>, meanwhile?: Meanwhile) =>
       cutRound(cutting, { ...plan, ...cut }, meanwhile);
-    assert.equal(await round({ how: 'lost' }), 'exit 5');
+    assert.equal(await round({ how: 'lost' }), 'exit 5', 'the database is asked what became of a COMMIT without an answer');
     assert.equal(await round({ how: 'delivered' }), 'exit 0');
     assert.equal(await round({ how: 'lost', dead: true }), 'exit 3 (not committed)');
     assert.equal(await round({ how: 'delivered', dead: true }), 'exit 3 (committed)');

@@ -86,7 +86,7 @@ it('what somebody edits between such a crash and the next run is kept, and the r
     [written[1]!]: 'another file edited meanwhile\n',
   };
   delete expected[left[2]!];
-  assert.deepEqual(after, expected);
+  assert.deepEqual(after, expected, 'a row that somebody edited is not overwritten');
   const files = { ...filesAt(3), [at(left[1]!)]: 'a file edited meanwhile\n', [at(written[1]!)]: 'another file edited meanwhile\n' };
   assert.deepEqual(await filesOf(project), files);
   assert.deepEqual(named, [at(written[0]!), at(left[0]!), at(left[2]!)].toSorted());

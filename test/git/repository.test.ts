@@ -96,7 +96,7 @@ test('GIT_* of another repository does not lead astray', async () => {
     };
     const repo = await open(scratch.path, inherited);
     assert.equal(repo.top, scratch.path);
-    assert.deepEqual([...(await trackedPaths(repo, '')).keys()], ['db/page.html']);
+    assert.deepEqual([...(await trackedPaths(repo, '')).keys()], ['db/page.html'], 'git reads this repository');
   } finally {
     await other.cleanup();
   }
@@ -115,7 +115,11 @@ test('no working tree: outside, a bare repository, inside the git dir, a missing
 
 test('children see SYNC_RUN_HOOK and no GIT_DIR', async () => {
   const env = childEnvironment({ PATH: '/bin', GIT_DIR: '/x', git_dir: '/y', EDITOR: 'vi', GIT_CONFIG_NOSYSTEM: '1', HOME: undefined });
-  assert.deepEqual(env, { PATH: '/bin', GIT_CONFIG_NOSYSTEM: '1', SYNC_RUN_HOOK: '1', LC_ALL: 'C' });
+  assert.deepEqual(
+    env,
+    { PATH: '/bin', GIT_CONFIG_NOSYSTEM: '1', SYNC_RUN_HOOK: '1', LC_ALL: 'C' },
+    'nothing that names a repository is inherited',
+  );
   await scratch.write('.git/hooks/post-checkout', '#!/bin/sh\necho "$SYNC_RUN_HOOK-${GIT_INDEX_FILE-none}" >.git/seen\n');
   await chmod(join(scratch.path, '.git/hooks/post-checkout'), 0o755);
   const repo = await open(scratch.path, { GIT_INDEX_FILE: '/nowhere' });

@@ -214,7 +214,7 @@ test('without its runtime the stub takes "node" from PATH, but not from the work
   await change('db/a.html', 'one\n');
   const env = { PATH: `node_modules/.bin:${inTree}:${scratch.beside('bin')}:${system}` };
   const found = await outcome(scratch, 'git', ['commit', '--quiet', '--message', 'Mapped'], { env });
-  assert.deepEqual(found, { code: 0, stdout: '', stderr: '' });
+  assert.deepEqual(found, { code: 0, stdout: '', stderr: '' }, 'no program of the working tree is run');
   assert.deepEqual(await onPath.starts(), ['pre-commit']);
 });
 
@@ -245,6 +245,6 @@ test('a package that git tracks is not run', async () => {
   await change('db/a.html', 'two\n');
   const { code, stderr } = await outcome(scratch, 'git', ['commit', '--quiet', '--message', 'Tracked package']);
   assert.equal(code, 0);
+  assert.equal((await runtime.starts()).length, 1, 'no package that git tracks is run');
   assert.match(stderr, /^sync-run: pre-commit did nothing: git tracks files in ".*node_modules"\. .*\n$/);
-  assert.equal((await runtime.starts()).length, 1);
 });

@@ -52,7 +52,7 @@ export const promises: readonly Promised[] = [
     id: 'G4',
     promise: 'Nothing is replaced before what replaces it, and how to go on, is durable',
     fault: 'none: the order of all system calls of a run is checked',
-    rigs: [prove('order'), own('tree/crash', /is durable before/)],
+    rigs: [prove('order'), prove('stored'), own('tree/crash', /is durable before/)],
   },
   {
     id: 'G5',
@@ -83,7 +83,13 @@ export const promises: readonly Promised[] = [
     id: 'G9',
     promise: 'No text is lost, and none is replaced that the other side has not seen',
     fault: 'random histories of edits on both sides, runs, crashes, checkouts and restores, against a model',
-    rigs: [prove('histories'), own('scenarios/races'), own('scenarios/clones', /two clones/), own('scenarios/branches')],
+    rigs: [
+      prove('histories'),
+      own('scenarios/races'),
+      own('scenarios/clones', /two clones/),
+      own('scenarios/branches'),
+      own('tree/give-back'),
+    ],
   },
   {
     id: 'G10',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, chown, mkdir, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { socketAddress } from '../../src/runner/socket-path.ts';
@@ -64,6 +64,9 @@ const bad: Record<string, (folder: string) => Promise<void>> = {
     await mkdir(folder);
     await chmod(folder, 0o750);
   },
+  'is a file': async (folder) => {
+    await writeFile(folder, '', { mode: 0o600 });
+  },
   'is a link': async (folder) => {
     await mkdir(`${folder}-real`, { mode: 0o700 });
     await symlink(`${folder}-real`, folder);
@@ -80,7 +83,7 @@ for (const [name, spoil] of Object.entries(bad)) {
     async (t) => {
       const around = await surroundings(t);
       await spoil(join(around.runtimeDir, 'sync-run'));
-      assert.ok((await socketAddress(around.gitDir, around)).startsWith(around.home));
+      assert.ok((await socketAddress(around.gitDir, around)).startsWith(around.home), `a folder that ${name} is not taken`);
       await spoil(join(around.tmpdir, `sync-run-${uid}`));
       await assert.rejects(
         socketAddress(around.gitDir, { ...around, home: undefined }),

@@ -50,7 +50,7 @@ describe('conflict markers', () => {
     await project.write(at('home'), markers);
     await project.write(at('new'), markers);
     const report = await project.run('import');
-    assert.deepEqual(skips(report), { [at('home')]: 'UNMERGED', [at('new')]: 'UNMERGED' });
+    assert.deepEqual(skips(report), { [at('home')]: 'UNMERGED', [at('new')]: 'UNMERGED' }, 'new conflict markers are named');
     assert.deepEqual(done(report), { ...nothing, adopted: 0, conflicts: [] });
     assert.deepEqual(Object.keys(await bodies(project.db)), ['home', 'about', 'news']);
   });

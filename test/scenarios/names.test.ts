@@ -114,7 +114,7 @@ describe('keys that are no harmless file names', () => {
       const project = await createProject(t, { engine: 'sqlite' });
       await addPages(project.db, { [twins[0]]: 'first', [twins[1]]: 'second', other: 'other' });
       const report = await project.run('sync');
-      assert.deepEqual(Object.values(skips(report)), ['COLLISION', 'COLLISION']);
+      assert.deepEqual(Object.values(skips(report)), ['COLLISION', 'COLLISION'], 'names that are one somewhere are refused');
       assert.deepEqual([report.files.written, exitOf(report)], [1, 1]);
       for (const [index, { message }] of report.skipped.entries()) assert.ok(message.includes(report.skipped[1 - index]!.path));
       await project.db.sql('UPDATE pages SET slug = ? WHERE slug = ?', ['elsewhere', twins[1]]);

@@ -3,7 +3,9 @@ import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, it, type TestContext } from 'node:test';
+import type { SyncError } from '../../src/core/errors.ts';
 import type { Context } from '../../src/runner/context.ts';
+import { recover } from '../../src/runner/recovery.ts';
 import { defaultRequest, type Request } from '../../src/runner/request.ts';
 import { resolve } from '../../src/runner/resolve.ts';
 import { run } from '../../src/runner/run.ts';
@@ -180,7 +182,7 @@ describe('a row that moves while the batch is under way', () => {
       const report = await meanwhile(project, 'rows', async () => void (await edit()));
       assert.deepEqual([conflicts(report), report.rows.deleted], [[], 1]);
       await project.undo();
-      assert.equal((await rowOf(project.db, 'home'))?.note, 'edited by another');
+      assert.equal((await rowOf(project.db, 'home'))?.note, 'edited by another', 'a deleted row is kept as it was when it was deleted');
     });
 
     it(`moves all the time on ${engine} and is to be deleted: it is left and named, the rest goes on`, async (t) => {
@@ -203,6 +205,24 @@ describe('a row that moves while the batch is under way', () => {
       await assertQuiet(project);
     });
 
+    if (engine !== 'myisam')
+      it(`is referenced by others on ${engine} since it was to be deleted: it is named and stays`, async (t) => {
+        const project = await pages(t, engine);
+        const id = engine === 'sqlite' ? 'INTEGER PRIMARY KEY' : 'INT AUTO_INCREMENT PRIMARY KEY';
+        await project.db.sql(
+          `CREATE TABLE comments (cid ${id}, page INT, CONSTRAINT fk FOREIGN KEY (page) REFERENCES pages (id) ON DELETE CASCADE)`,
+        );
+        for (const slug of ['home', 'about']) await project.repo.remove(at(slug));
+        const comment = (): Promise<unknown> => project.db.sql("INSERT INTO comments (page) SELECT id FROM pages WHERE slug = 'home'");
+        const report = await meanwhile(project, 'rows', async () => void (await comment()));
+        assert.equal(
+          (await project.db.sql('SELECT cid FROM comments')).length,
+          1,
+          'a comment that was made meanwhile does not go with its page',
+        );
+        assert.deepEqual([skips(report), report.rows.deleted], [{ [at('home')]: 'REFERENCED' }, 1]);
+      });
+
     it(`appears with the key of a new file on ${engine}: a conflict, and one row`, async (t) => {
       const project = await pages(t, engine);
       await project.write(at('fresh'), 'from the file');
@@ -222,8 +242,9 @@ describe('a row that moves while the batch is under way', () => {
     await waiting();
     await connection.query('COMMIT');
     const report = await sync;
+    const rows = { home: 'committed late', about: 'about from the file', news: 'news' };
+    assert.deepEqual(await bodies(project.db), rows, 'a text that was committed meanwhile is not overwritten');
     assert.deepEqual([conflicts(report), report.rows.written], [[at('home')], 1]);
-    assert.deepEqual(await bodies(project.db), { home: 'committed late', about: 'about from the file', news: 'news' });
   });
 
   it('is locked for longer than the run may wait: it says so, and not that something moved', async (t) => {
@@ -265,6 +286,55 @@ describe('a row that moves while the batch is under way', () => {
     assert.equal((await project.run('sync')).rows.written, 1);
     await assertQuiet(project);
   });
+
+  it('in a table without transactions, and is killed away between two rows: the batch stays open, and the next run ends it', async (t) => {
+    const { project, connection, stuck } = await onServer(t, 'myisam');
+    const slugs = ['home', 'about', 'news'];
+    for (const slug of slugs) await project.write(at(slug), `${slug} from the file`);
+    await connection.query('DO GET_LOCK(DATABASE(), 0)');
+    await connection.query(
+      "CREATE TRIGGER t BEFORE UPDATE ON pages FOR EACH ROW SET new.note = IF(new.slug = 'news', GET_LOCK(DATABASE(), 60), new.note)",
+    );
+    const failed = refusalOf(project.run('sync'));
+    const [thread] = await stuck();
+    await connection.query(`KILL ${Number(thread?.id)}`);
+    assert.equal((await failed).exitCode, 3);
+    const rows = await bodies(project.db);
+    assert.deepEqual([rows.home, rows.about, rows.news], ['home from the file', 'about from the file', 'news']);
+    const intent = await project.with(({ state }) => state.intent());
+    assert.notEqual(intent, null, 'a batch that has written some of its rows is not forgotten');
+    await connection.query('DROP TRIGGER t');
+    await project.run('sync');
+    assert.deepEqual(await bodies(project.db), Object.fromEntries(slugs.map((slug) => [slug, `${slug} from the file`])));
+    await assertQuiet(project);
+  });
+});
+
+describe('a batch whose transaction comes late', () => {
+  for (const engine of ['sqlite', 'innodb'] as const) {
+    it(`on ${engine} is never committed once somebody has settled it as void`, async (t) => {
+      const project = await pages(t, engine);
+      await project.write(at('home'), 'from the file');
+      const settle = (): Promise<void> => project.with(async (other) => assert.equal((await recover(other))?.outcome, 'never-happened'));
+      const late = await meanwhile(project, 'rows', settle).catch((error: SyncError) => error);
+      assert.equal((await bodies(project.db)).home, 'home', 'a batch that was settled as void is never committed');
+      assert.equal('code' in late && late.code, 'WRONG_TARGET');
+      assert.equal((await project.run('sync')).rows.written, 1);
+      await assertQuiet(project);
+    });
+
+    it(`on ${engine} writes nothing to a database that was put back to an older state by then`, async (t) => {
+      const project = await pages(t, engine);
+      await project.write(at('home'), 'first edit');
+      await project.run('sync');
+      await project.write(at('home'), 'second edit');
+      const putBack = async (): Promise<void> => void (await project.db.sql("UPDATE sync_run_tree SET txid = 'older' WHERE tree <> ''"));
+      const late = await meanwhile(project, 'rows', putBack).catch((error: SyncError) => error);
+      assert.equal((await bodies(project.db)).home, 'first edit', 'rows are written only where the last batch is known');
+      assert.equal('code' in late && late.code, 'WRONG_TARGET');
+      assert.equal(await project.read(at('home')), 'second edit');
+    });
+  }
 });
 
 describe('a side that moves while a conflict is merged', () => {
@@ -282,23 +352,23 @@ describe('a side that moves while a conflict is merged', () => {
           const act = (): Promise<void> => (side === 'file' ? project.write(at('home'), later) : setBody(project.db, 'home', later));
           return resolve(disturbed(context, step, act), { paths: [at('home')], how: 'merge', dryRun: false, lockTimeout: 30_000 });
         });
-        assert.deepEqual([conflicts(report), exitOf(report)], [[at('home')], 1]);
+        assert.deepEqual([conflicts(report), exitOf(report)], [[at('home')], 1], 'what was edited since asks again');
         // A file is looked at once more when its turn comes, which is after the rows; they hold the edits of both by then.
         const merged = step === 'rows' ? lines('A', 'Z') : lines('a', 'Z');
         const [file, row] = side === 'file' ? [later, merged] : [lines('A', 'z'), later];
-        assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], [file, row]);
+        assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], [file, row], 'what was saved meanwhile stays');
       });
     }
   }
 });
 
-/** Pages on InnoDB, a second connection, and a way to wait until the sync waits for a lock. */
-async function onServer(t: TestContext) {
+/** Pages on a server, a second connection, and ways to wait until the sync waits: for a lock of a row, or one that has a name. */
+async function onServer(t: TestContext, engine: Engine = 'innodb') {
   const server = await mariadb();
   const database = await server.createDatabase();
   const repo = await createRepository();
   t.after(() => repo.cleanup());
-  const project = projectOf(repo, { engine: 'innodb', url: database.url, sql: (text, values = []) => database.sql(text, values) });
+  const project = projectOf(repo, { engine, url: database.url, sql: (text, values = []) => database.sql(text, values) });
   await createPages(project.db);
   await project.configure(pagesConfig);
   await addPages(project.db, { home: 'home', about: 'about', news: 'news' });
@@ -307,15 +377,18 @@ async function onServer(t: TestContext) {
   await project.run('sync');
   await setBody(project.db, 'news', 'news');
   await project.run('sync');
-  const waiting = async () => {
+  const some = async (query: string) => {
     for (;;) {
-      const threads = await server.sql(
-        `SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx JOIN information_schema.processlist ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = '${database.name}'`,
-      );
+      const threads = await server.sql(`${query} AND db = '${database.name}'`);
       if (threads.length > 0) return threads;
-      // The server renews this view only when nobody has read it for 100 ms.
+      // The server renews the view of transactions only when nobody has read it for 100 ms.
       await setTimeout(120);
     }
   };
-  return { project, connection: await database.connect(), waiting };
+  const waiting = () =>
+    some(
+      "SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx JOIN information_schema.processlist ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT'",
+    );
+  const stuck = () => some("SELECT id AS id FROM information_schema.processlist WHERE state = 'User lock'");
+  return { project, connection: await database.connect(), waiting, stuck };
 }

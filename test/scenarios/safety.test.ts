@@ -142,7 +142,7 @@ describe('an emptied text', () => {
     await project.write(at('p00'), '');
     await setBody(project.db, 'p01', '');
     const report = await project.run('sync');
-    assert.deepEqual(skips(report), { [at('p00')]: 'EMPTY', [at('p01')]: 'EMPTY' });
+    assert.deepEqual(skips(report), { [at('p00')]: 'EMPTY', [at('p01')]: 'EMPTY' }, 'an emptied text is named on either side');
     assert.equal(exitOf(report), 1);
     assert.equal((await bodies(project.db)).p00, 'text of p00');
     assert.equal(await project.read(at('p01')), 'text of p01');

@@ -51,7 +51,7 @@ test('a text that was tampered with is never handed out', async (t) => {
   await raw.run('UPDATE blobs SET bytes = ? WHERE digest = ?', [bytes('evil'), digestOf('bad')]);
   await raw.close();
   const damaged = { code: 'STATE', message: new RegExp(`is corrupt: the text "${digestOf('bad')}" is not what was stored$`) };
-  await assert.rejects(state.blob(digestOf('bad')), damaged);
+  await assert.rejects(state.blob(digestOf('bad')), damaged, 'a text that is not what was stored is not handed out');
   await assert.rejects(state.blobs([digestOf('good'), digestOf('bad')]), damaged);
   assert.deepEqual(await state.blob(digestOf('good')), bytes('good'));
 });

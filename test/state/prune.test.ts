@@ -101,7 +101,7 @@ test('the newest batch stays however large it is, since it may hold the only cop
   await state.finish(completion(batch(2, [operation('a', large, 'b')]), { finishedAt: now, blobs: blobsOf(large, 'b') }));
   await state.begin(batch(3, []), new Map());
   await state.prune(now);
-  assert.deepEqual(await kept(state), [txid(3), txid(2)]);
+  assert.deepEqual(await kept(state), [txid(3), txid(2)], 'the newest batch that is finished stays');
   assert.ok(await state.blob(digestOf(large)));
   await state.finish(completion(batch(3, []), { finishedAt: now }));
   await state.prune(now);

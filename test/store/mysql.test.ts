@@ -74,11 +74,11 @@ test('texts are UTF-8 whatever the character set of their column', async (t) => 
     const rows = shape('pages', { content });
     const [seen] = await store.read((session) => session.scan(rows));
     assert.deepEqual(seen, { pk: '["1"]', key: { name: 'été' }, digest: digest(text), size: text.length }, content);
-    assert.deepEqual(await store.read((session) => session.find(rows, { name: 'été' })), ['["1"]']);
+    assert.deepEqual(await store.read((session) => session.find(rows, { name: 'été' })), ['["1"]'], 'a key is understood as UTF-8');
     const updated = Buffer.concat([text, text]);
     assert.equal(await store.begin((session) => session.update(rows, '["1"]', {}, updated, text)), true);
     const row = await store.begin(async (session) => (await session.lock(rows, ['["1"]'])).get('["1"]'));
-    assert.deepEqual(Buffer.from(row?.text ?? ''), updated, content);
+    assert.deepEqual(Buffer.from(row?.text ?? ''), updated, `${content}: what is stored is what was sent as UTF-8`);
   }
   const [row] = await sql('SELECT HEX(body) AS body, HEX(wide) AS wide FROM pages');
   assert.deepEqual(row, { body: '6EE920806EE92080', wide: '0077D83DDE000077D83DDE00' }, 'in the character set of the column');
@@ -263,7 +263,7 @@ test('a server that is not strict still refuses what does not fit', async (t) =>
       RefusedError,
     );
   }
-  assert.deepEqual(await database.sql('SELECT * FROM pages'), []);
+  assert.deepEqual(await database.sql('SELECT * FROM pages'), [], 'nothing is stored of what was refused');
   const lines = await store.diagnose([(await store.describe('pages')) ?? assert.fail()]);
   assert.ok(lines.some(({ message }) => /not strict/.test(message)));
   assert.ok(lines.some(({ ok, remedy }) => !ok && remedy?.includes('ALTER TABLE `pages` ENGINE=InnoDB')));

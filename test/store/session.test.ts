@@ -134,7 +134,7 @@ for (const kind of KINDS) {
     const { store, sql } = await openBench(t, kind, `CREATE TABLE pages (id ${autoincrement}, name ${key}, body TEXT) {engine}`);
     await sql(`INSERT INTO pages (id, name, body) VALUES (1, 'Ab', '1'), (2, 'ab', '2'), (3, 'ab ', '3'), (4, 'áb', '4'), (5, NULL, '5')`);
     const find = (name: string | null) => store.read((session) => session.find(shape('pages'), { name }));
-    assert.deepEqual(await find('ab'), ['["2"]']);
+    assert.deepEqual(await find('ab'), ['["2"]'], 'a key is no other one that its collation takes for it');
     assert.deepEqual(await find('ab '), ['["3"]']);
     assert.deepEqual(await find('áb'), ['["4"]']);
     assert.deepEqual(await find(null), ['["5"]']);
@@ -249,7 +249,11 @@ for (const kind of KINDS) {
     const { store, sql } = await openBench(t, kind, pages);
     await sql(`INSERT INTO pages (id, name, body) VALUES (1, 'a', 'Old'), (2, 'b', NULL)`);
     const rows = shape('pages');
-    assert.equal(await store.begin((session) => session.update(rows, '["1"]', {}, bytes('new'), bytes('old'))), false);
+    assert.equal(
+      await store.begin((session) => session.update(rows, '["1"]', {}, bytes('new'), bytes('old'))),
+      false,
+      'a text that only a collation takes for the expected one is not replaced',
+    );
     assert.equal(await store.begin((session) => session.update(rows, '["1"]', {}, bytes('new'), bytes(''))), false);
     assert.equal(
       await store.begin((session) => session.update(rows, '["1"]', {}, bytes('Old'), bytes('Old'))),
@@ -262,6 +266,44 @@ for (const kind of KINDS) {
       (await sql('SELECT body FROM pages ORDER BY id')).map(({ body }) => body),
       ['Old', 'new'],
     );
+    const texts = (...pks: PrimaryKey[]) => pks.map((pk) => ({ pk, text: bytes('together') }));
+    assert.equal(await store.begin((session) => session.updateTexts(rows, {}, texts('["1"]', '["2"]'))), true);
+    assert.equal(
+      await store.begin((session) => session.updateTexts(rows, {}, texts('["2"]', '["3"]'))),
+      false,
+      'a row that is gone from among many is noticed',
+    );
+  });
+
+  test(`${kind}: a name that would end its quotes changes no other column`, async (t) => {
+    // What comes of these without doubled quotes is a statement that databases take.
+    const odd = kind === 'sqlite' ? `note" = 'gone', "lang` : "note` = 'gone', `lang";
+    const columns = `id ${autoincrement}, name VARCHAR(20), body TEXT, lang VARCHAR(20), note VARCHAR(20), ${q(odd)} VARCHAR(20)`;
+    const { store, sql } = await openBench(t, kind, `CREATE TABLE pages (${columns}) {engine}`);
+    await sql(`INSERT INTO pages (id, name, body, lang, note) VALUES (1, 'a', 'A', 'en', 'kept')`);
+    assert.equal(
+      await store.begin((session) => session.update(shape('pages'), '["1"]', { [odd]: { s: 'meant' } }, bytes('B'), bytes('A'))),
+      true,
+    );
+    const [row] = await sql(`SELECT body, lang, note, ${q(odd)} AS odd FROM pages`);
+    assert.deepEqual({ ...row }, { body: 'B', lang: 'en', note: 'kept', odd: 'meant' }, 'no column changes but the one that was named');
+  });
+
+  test(`${kind}: a value that would end its quotes changes no other cell`, async (t) => {
+    const columns = `id ${autoincrement}, name VARCHAR(20), body TEXT, lang VARCHAR(60), note VARCHAR(20)`;
+    for (const value of [`de', note = 'gone`, `de\\', note = 0x676f6e65 WHERE id = 2 -- `]) {
+      const { store, sql } = await openBench(t, kind, `CREATE TABLE pages (${columns}) {engine}`);
+      await sql(`INSERT INTO pages VALUES (1, 'a', 'A', 'en', 'kept'), (2, 'b', 'B', 'en', 'kept')`);
+      await store.begin((session) => session.update(shape('pages'), '["1"]', { lang: { s: value } }, bytes('new'), bytes('A')));
+      assert.deepEqual(
+        (await sql('SELECT body, lang, note FROM pages ORDER BY id')).map((row) => ({ ...row })),
+        [
+          { body: 'new', lang: value, note: 'kept' },
+          { body: 'B', lang: 'en', note: 'kept' },
+        ],
+        'no cell changes but those that were meant',
+      );
+    }
   });
 
   test(`${kind}: a trigger that changes the text shows when it is read back`, async (t) => {

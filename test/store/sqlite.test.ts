@@ -137,6 +137,7 @@ test('a database another program writes to ends in RetryError', async (t) => {
   await assert.rejects(
     store.begin((session) => session.scan(shape('pages'))),
     RetryError,
+    'a batch begins by being the only one that writes',
   );
   await sql('ROLLBACK');
   assert.deepEqual(await store.begin((session) => session.scan(shape('pages'))), []);

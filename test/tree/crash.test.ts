@@ -211,6 +211,7 @@ test('a disk that stores something else, or less, is noticed while staging', asy
       await assert.rejects(
         stage({ ...tree, executor: inline(disk) }, changes, textOf),
         (error) => error instanceof SyncError && error.code === 'VERIFY' && /read back/.test(error.message),
+        'what is staged is what was to be written',
       );
       assert.deepEqual(await tree.all(), before);
     } finally {
@@ -233,7 +234,7 @@ test('a file is durable before its name is, and both before anything is placed',
         await stage({ ...tree, executor }, changes, textOf);
         const staged = order.splice(0);
         // Four files, the directory made, the one it is in, and both that hold new names.
-        assert.equal(staged.filter((name) => name === 'sync').length, 4 + 1 + 2);
+        assert.equal(staged.filter((name) => name === 'sync').length, 4 + 1 + 2, 'every file and every folder with a new name');
         await place({ ...tree, executor }, changes);
         assert.equal(order.filter((name) => name === 'sync').length, 3, 'every directory with a changed name');
         assert.ok(order.lastIndexOf('rename') < order.indexOf('sync') && order.lastIndexOf('link') < order.indexOf('sync'));
@@ -241,6 +242,29 @@ test('a file is durable before its name is, and both before anything is placed',
       },
     );
     assert.equal(error, null);
+  } finally {
+    await tree.remove();
+  }
+});
+
+test('without hard links the copy of an old file is durable before anything takes its place', async () => {
+  const tree = await scratchTree(null, before);
+  try {
+    const { changes, textOf } = changesOf([['db/a', 'A', 'new']]);
+    await stage(tree, changes, textOf);
+    const order: string[] = [];
+    const { error } = await onFailingDisk(
+      ({ name }) => {
+        order.push(name);
+        return name === 'link' ? 'EPERM' : null;
+      },
+      (executor) => place({ ...tree, executor }, changes),
+    );
+    assert.equal(error, null);
+    assert.ok(
+      order.slice(order.indexOf('copyFile'), order.indexOf('rename')).includes('sync'),
+      `the copy is durable before the rename: ${order.join(' ')}`,
+    );
   } finally {
     await tree.remove();
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { asyncDisk } from '../../src/tree/disk-async.ts';
 import { syncDisk } from '../../src/tree/disk-sync.ts';
@@ -69,7 +69,7 @@ for (const [what, edit] of Object.entries(plans)) {
           // The one moment without a remedy, see `place`: there is no rename that compares.
           if (moment === 'rename' && what === 'replaced' && doing === 'saves it as a new file') continue;
           if (mine !== null)
-            assert.ok(left === mine || found === mine, `before call ${at} (${moment}): left ${left}, found ${found}, ${outcome?.result}`);
+            assert.ok(left === mine || found === mine, `what was written before call ${at} (${moment}) is lost: ${left}, ${found}`);
           // Whoever comes after the last look has made an ordinary edit, which the next scan sees.
           if (outcome?.result === 'done' && left !== edit[2]) assert.equal(left, mine);
         } finally {
@@ -79,3 +79,23 @@ for (const [what, edit] of Object.entries(plans)) {
     });
   }
 }
+
+test('what someone writes through an open descriptor after the file was taken away is found, and it is back', async () => {
+  const tree = await scratchTree(null, { 'db/a': 'old' }, memory());
+  const { changes } = changesOf([['db/a', 'old', null]]);
+  const editor = openSync(tree.at('db/a'), 'r+');
+  try {
+    const { result } = await onFailingDisk(
+      ({ name }) => {
+        if (name === 'sync') writeSync(editor, 'late', 0);
+        return null;
+      },
+      (executor) => place({ ...tree, executor }, changes),
+    );
+    assert.deepEqual(await tree.all(), { 'db/a': 'late' }, 'what was written to a file that is deleted is back');
+    assert.equal(result?.[0]?.result, 'target-changed');
+  } finally {
+    closeSync(editor);
+    await tree.remove();
+  }
+});

@@ -270,7 +270,8 @@ for (const { name, edit, meddle, outcome, after } of meddling) {
     const { changes, textOf } = changesOf([edit, ['db/z', 'Z', 'Z2']]);
     await stage(tree, changes, textOf);
     await meddle(tree.at);
-    assert.deepEqual(shown(await place(tree, changes)), [`${edit[0]} | ${outcome}`, 'db/z | done']);
+    const outcomes = shown(await place(tree, changes));
+    assert.deepEqual(outcomes, [`${edit[0]} | ${outcome}`, 'db/z | done'], `a file ${name} is noticed: ${outcomes.join('; ')}`);
     await settle(tree, changes);
     const all = await tree.all();
     delete all['db/s/'];
@@ -354,6 +355,7 @@ for (const { name, before, edits, code, message } of unstageable) {
     await assert.rejects(
       stage(tree, changes, textOf),
       (error) => error instanceof SyncError && error.code === code && message.test(error.message),
+      `nothing is written where ${name}`,
     );
     assert.deepEqual(await tree.all(), { ...before, 'db/x': '' });
   });
@@ -369,6 +371,7 @@ test('stages nothing where a text is missing or damaged', async (t) => {
   await assert.rejects(
     stage(tree, changes, () => new Uint8Array([1])),
     (error) => error instanceof SyncError && error.code === 'VERIFY',
+    'a text without its digest is not written',
   );
   assert.deepEqual(await tree.all(), { 'db/x': '' });
 });
@@ -384,7 +387,8 @@ test('refuses names of temporary files that are not its own', async (t) => {
       () => settle(tree, forged),
       () => discard(tree, forged),
     ]) {
-      await assert.rejects(step(), (error) => error instanceof SyncError && error.code === 'INTERNAL');
+      const isRefused = (error: unknown): boolean => error instanceof SyncError && error.code === 'INTERNAL';
+      await assert.rejects(step(), isRefused, 'a kept name that is not ours is refused');
     }
   }
   assert.deepEqual(await tree.all(), { 'db/x': 'X', 'db/y': 'Y' });
@@ -503,7 +507,7 @@ test('a folder swapped for a link in a race lets nothing out', { skip: process.p
           refused++;
         }
         // What a later batch takes away again was outside all the same.
-        assert.deepEqual(await readdir(tree.at('outside')), ['a']);
+        assert.deepEqual(await readdir(tree.at('outside')), ['a'], 'nothing is made in a folder behind a link');
         await settle(tree, batch.changes).catch((error: unknown) => assert.ok(error instanceof SyncError));
       }
     }

@@ -48,6 +48,7 @@ test('two different reads are a change of their own', () => {
   assert.deepEqual(
     out.map(({ at }) => at),
     [120],
+    'a second read that differs from the first begins the quiet time again',
   );
 });
 
@@ -72,6 +73,7 @@ for (const [name, seen] of [
     assert.deepEqual(
       out.map(({ at }) => at),
       [1_960],
+      'what is not there for a moment is waited for',
     );
   });
 
