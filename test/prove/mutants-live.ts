@@ -9,7 +9,7 @@ export const mutantsLive: readonly Mutant[] = [
     find: "if (file === row) return file === base ? 'in-sync' : 'agreed';",
     replace: "if (file === row) return 'agreed';",
     rig: 'test/prove/quiescence.test.ts',
-    tests: /on sqlite a run of any kind/,
+    tests: /on innodb a run of any kind/,
     red: /a second run writes nothing/,
   },
   {
@@ -30,7 +30,7 @@ export const mutantsLive: readonly Mutant[] = [
     find: 'seesCommit && moved ? seen : {};',
     replace: 'seesCommit ? seen : {};',
     rig: 'test/prove/quiescence.test.ts',
-    tests: /on sqlite a run of any kind/,
+    tests: /on innodb a run of any kind/,
     red: /a second run writes nothing/,
   },
   {

@@ -231,7 +231,8 @@ const kinds: Record<string, (project: Pages) => Promise<Report | void>> = {
   },
 };
 
-const chosen = full ? engines : engines.filter((engine) => engine === 'sqlite' || engine === (seed % 2 === 1 ? 'innodb' : 'myisam'));
+/** The sample is one of them; with the seed of the mutants that is InnoDB. */
+const chosen = full ? engines : engines.filter((_, n) => n === seed % engines.length);
 
 describe('after', { concurrency: true }, () => {
   for (const engine of chosen) {
@@ -251,7 +252,7 @@ describe('after', { concurrency: true }, () => {
         assert.equal(whole?.exit, 0, whole?.message);
         // From the first staged file on there is something to end.
         const first = whole.names.indexOf('open');
-        const parts = full ? [0.2, 0.4, 0.6, 0.75, 0.9, 0.97] : [0.4, 0.9];
+        const parts = full ? [0.3, 0.5, 0.75, 0.95] : [0.4, 0.9];
         let interrupted = 0;
         for (const part of parts) {
           await project.change('sync');
