@@ -63,7 +63,7 @@ function busyLine(hook: string, ms: number): string {
 /** The batch is in the hands of the runner, or of whoever comes after it: that one ends it first. */
 function silentLine(hook: string, ms: number, pid: number): string {
   const what = hook === 'pre-commit' ? 'this commit was not checked' : 'what git changed is not imported yet';
-  const rest = `the batch goes on when it does. If it hangs: kill ${pid}, then \`npx sync-run import\``;
+  const rest = `the batch goes on when it does. If it hangs: kill -9 ${pid}, then \`npx sync-run import\``;
   return `The runner, process ${pid}, has been silent for ${ms / 1000} s in the middle of its work: ${what}; ${rest}`;
 }
 

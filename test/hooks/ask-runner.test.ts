@@ -33,7 +33,7 @@ test('a hook that has not got its turn in time says so, and git goes on', async 
 
 test('a runner that falls silent in the middle of its work is named, with what to do, and git goes on', async (t) => {
   const limits = { patience: 60_000, silence: 50 };
-  const end = `the batch goes on when it does. If it hangs: kill ${process.pid}, then \`npx sync-run import\``;
+  const end = `the batch goes on when it does. If it hangs: kill -9 ${process.pid}, then \`npx sync-run import\``;
   const silent = `The runner, process ${process.pid}, has been silent for 0.05 s in the middle of its work`;
   for (const [hook, what] of [
     ['pre-commit', 'this commit was not checked'],
