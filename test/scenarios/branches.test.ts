@@ -217,7 +217,7 @@ describe('a conflict left open', () => {
     const project = await disputedAgain(t);
     await project.write(at('home'), 'mine, edited');
     for (const direction of ['import', 'export', 'sync'] as const)
-      assert.deepEqual(conflicts(await project.run(direction)), [at('home')], direction);
+      assert.deepEqual(conflicts(await project.run(direction)), [at('home')], `nobody has decided yet, and ${direction} does not`);
     assert.deepEqual([await project.read(at('home')), (await bodies(project.db)).home], ['mine, edited', 'theirs']);
   });
 

@@ -101,8 +101,10 @@ describe('a file edited while the batch is under way', () => {
         const report = await meanwhile(project, 'intent', async () => project.write(at(edited), 'mine'));
         assert.equal(exitOf(report), 1, `${JSON.stringify(renames)}, ${edited}`);
         for (const again of ['import', 'sync', 'sync'] as const) {
-          assert.equal(exitOf(await project.run(again)), 1, `${JSON.stringify(renames)}, ${edited}, ${again}`);
-          assert.deepEqual(await bodies(project.db), rows, `${JSON.stringify(renames)}, ${edited}, ${again}`);
+          const next = await project.run(again);
+          const where = `${JSON.stringify(renames)}, ${edited}, ${again}`;
+          assert.deepEqual(await bodies(project.db), rows, `no row is overwritten or deleted: ${where}`);
+          assert.equal(exitOf(next), 1, where);
         }
         assert.ok(Object.values(await project.files()).includes('mine'), `${JSON.stringify(renames)}, ${edited}`);
       }
