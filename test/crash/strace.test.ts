@@ -121,7 +121,8 @@ async function recoveriesKilled(t: TestContext, { direction, leave, picked, twic
     'there was a batch to recover each time',
   );
   assert.ok(cut > 0, 'recoveries were cut short');
-  survived(t, { cases: cut + again, detail: `at ${cut} of ${of} calls of a recovery, and at ${again} of one after it` });
+  const detail = `${cut} of ${of} calls of a recovery${twice ? `, ${again} of the one after it` : ''}`;
+  survived(t, { cases: cut + again, detail });
 }
 
 it('a recovery of an export killed at calls of the system is ended by the next one', async (t) => {
