@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
-import { normalize } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join, normalize } from 'node:path';
 import { it } from 'node:test';
 import { findCollisions } from '../../src/core/collisions.ts';
 import { matchPath, parsePattern, renderPath } from '../../src/core/pattern.ts';
 import { runProgram } from '../helpers/cli.ts';
+import { createProject, type Database } from '../helpers/project.ts';
 import { createRepository } from '../helpers/repository.ts';
 import { full, randomFrom, seed, survived } from './cases.ts';
 
@@ -24,6 +26,71 @@ const kinds: Record<string, string> = {
 const pieces = [...Object.values(kinds).flatMap((kind) => kind.split(' ')), ' ', '.git ', '\n', '\r', '\t'];
 const patterns = ['{name}', '{name}.html', 'pages/{name}.html', '{name}/index.html', 'x{name}', '.{name}'].map(parsePattern);
 
+/**
+ * What file systems take as one name, told here and not by the code under test: Unicode forms in either order with simple case, and
+ * listed pairs. Names that are not equal under any of these may still be refused.
+ */
+const folds: readonly ((name: string) => string)[] = [
+  (name) => name.normalize('NFC').toLowerCase(),
+  (name) => name.normalize('NFD').toLowerCase(),
+  (name) => name.toLowerCase().normalize('NFC'),
+  (name) => name.toLowerCase().normalize('NFKC'),
+  (name) => name.replaceAll('ı', '\0').toUpperCase().normalize('NFC'),
+  (name) =>
+    name
+      .normalize('NFC')
+      .toLowerCase()
+      .replaceAll('ß', 'ss')
+      .replaceAll('ſ', 's')
+      .replaceAll('ﬁ', 'fi')
+      .replaceAll('ﬂ', 'fl')
+      .replaceAll('ς', 'σ'),
+  // Windows drops dots and spaces at the end, HFS+ what cannot be seen.
+  (name) =>
+    name
+      .replaceAll(/[\u200B-\u200F\u202A-\u202E\u2060-\u206F\uFEFF]/g, '')
+      .replace(/[. ]+$/, '')
+      .toLowerCase(),
+];
+
+/** Paths that are, or lead through, one name with another of them, or are a file where another needs a folder. */
+function twinsOf(paths: readonly string[]): Set<string> {
+  const twins = new Set<string>();
+  for (const fold of folds) {
+    const names = new Map<string, { spellings: Set<string>; paths: Set<string> }>();
+    for (const path of paths) {
+      const segments = path.split('/');
+      for (let depth = 1; depth <= segments.length; depth++) {
+        const folded = segments.slice(0, depth).map(fold).join('/');
+        const name = names.get(folded) ?? { spellings: new Set(), paths: new Set() };
+        names.set(folded, name);
+        name.spellings.add(segments.slice(0, depth).join('/') + (depth < segments.length ? '/' : ''));
+        name.paths.add(path);
+      }
+    }
+    for (const { spellings, paths: shared } of names.values()) if (spellings.size > 1) for (const path of shared) twins.add(path);
+  }
+  return twins;
+}
+
+/** The name again, and what some file system takes for it. */
+function withVariants(name: string): string[] {
+  const variants = [
+    name.toUpperCase(),
+    name.toLowerCase(),
+    name.normalize('NFC'),
+    name.normalize('NFD'),
+    name.replaceAll('ß', 'SS'),
+    name.replaceAll('ss', 'ß'),
+    name.replaceAll('ﬁ', 'FI'),
+    name.replaceAll(/s/gi, 'ſ'),
+    `${name}.`,
+    `${name} `,
+    `${name}\u200D`,
+  ];
+  return [name, ...new Set(variants.filter((variant) => variant !== name))];
+}
+
 function nameFrom(random: () => number): string {
   const length = 1 + Math.floor(random() * 5);
   const piece = (): string =>
@@ -37,14 +104,23 @@ it('any name becomes a path that git takes on every platform, and that gives the
   const random = randomFrom(seed);
   const names = new Map<string, string>();
   const counts = { paths: 0, refused: 0 };
+  let variants: string[] = [];
+  let pattern = patterns[0]!;
   for (let n = 0; n < NAMES; n++) {
-    const name = nameFrom(random);
-    const pattern = patterns[n % patterns.length]!;
+    // The variants of a name are for the same pattern, or they would be no twins.
+    if (variants.length === 0) {
+      const drawn = nameFrom(random);
+      variants = random() < 0.05 ? withVariants(drawn) : [drawn];
+      pattern = patterns[n % patterns.length]!;
+    }
+    const name = variants.pop()!;
     const rendered = renderPath(pattern, { name });
     if (!('path' in rendered)) {
       counts.refused += 1;
       continue;
     }
+    for (const segment of rendered.path.split('/'))
+      assert.doesNotMatch(segment, /[. ]$/, `${JSON.stringify(segment)} ends as it is on Windows`);
     const { path } = rendered;
     counts.paths += 1;
     assert.deepEqual(matchPath(pattern, path), { values: { name } }, `${JSON.stringify(path)} gives ${JSON.stringify(name)} back`);
@@ -53,7 +129,16 @@ it('any name becomes a path that git takes on every platform, and that gives the
     for (const segment of path.split('/')) assert.ok(Buffer.byteLength(segment) <= 255, `${JSON.stringify(segment)} fits in a directory`);
     names.set(path, name);
   }
-  // The judge is git itself, with what it knows of Windows and macOS switched on.
+  // The judge of twins is this file's own.
+  const twins = twinsOf([...names.keys()]);
+  const found = new Set(findCollisions(names.keys()).flat());
+  assert.deepEqual(
+    [...twins].filter((path) => !found.has(path)),
+    [],
+    'paths that are one name on some file system are found',
+  );
+  assert.ok(twins.size > NAMES / 100, `${twins.size} share a name`);
+  // The judge of names is git itself, with what it knows of Windows and macOS switched on.
   const repo = await createRepository();
   t.after(() => repo.cleanup());
   const blob = (await repo.git('hash-object', '-w', '-t', 'blob', '/dev/null')).trim();
@@ -65,7 +150,6 @@ it('any name becomes a path that git takes on every platform, and that gives the
       input: paths.map((path) => `100644 ${blob}\tdb/${path}\0`).join(''),
     });
   // A file where another path needs a folder is a matter of collisions; one pattern at a time has none.
-  const twins = new Set(findCollisions(names.keys()).flat());
   const single = [...names.keys()].filter((path) => !twins.has(path));
   assert.deepEqual(
     [(await add(single)).stderr, (await add([...twins].filter((path) => !path.includes('/')))).stderr],
@@ -75,4 +159,37 @@ it('any name becomes a path that git takes on every platform, and that gives the
   assert.match((await add(['.GIT/x'])).stderr, /Ignoring path/, 'git would say so');
   assert.ok((await repo.git('ls-files', '-z')).split('\0').length > single.length, 'they are all in the index');
   survived(t, { cases: NAMES, detail: `${counts.paths} paths, ${counts.refused} refused, ${twins.size} share a name on some file system` });
+});
+
+it('of rows whose names are one on some file system none gets a file, whatever else is written', async (t) => {
+  const random = randomFrom(seed + 1);
+  const drawn = new Set<string>();
+  // Text columns of SQLite hold no half of a surrogate pair, and the driver of the test no NUL.
+  const isHeld = (name: string): boolean => name.isWellFormed() && !name.includes('\0') && name !== '';
+  while (drawn.size < (full ? 4_000 : 500)) {
+    const name = nameFrom(random);
+    for (const variant of random() < 0.3 ? withVariants(name) : [name]) if (isHeld(variant)) drawn.add(variant);
+  }
+  const names = [...drawn];
+  const setUp = async (db: Database): Promise<void> => {
+    await db.sql('CREATE TABLE pages (id INTEGER PRIMARY KEY, slug TEXT, body TEXT)');
+    const rows = names.map((name, index) => `(CAST(x'${Buffer.from(name).toString('hex')}' AS TEXT), 'body ${index}')`);
+    await db.sql(`INSERT INTO pages (slug, body) VALUES ${rows.join(', ')}`);
+  };
+  const mapping = { name: 'pages', table: 'pages', path: 'pages/{slug}', content: 'body' };
+  const project = await createProject(t, { engine: 'sqlite', setUp, config: { root: 'db', mappings: [mapping] } });
+  let accepted = 0;
+  for (const direction of ['export', 'sync'] as const) {
+    const report = await project.run(direction, { allowMassChange: true });
+    const entries = await readdir(join(project.repo.path, 'db'), { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    assert.deepEqual([...twinsOf(files)], [], `the ${direction} wrote files that are one on some file system`);
+    const refused = report.skipped.length;
+    assert.equal(files.length + refused, names.length, `after the ${direction} each row has a file or is named`);
+    const rows = await project.db.sql('SELECT COUNT(*) AS n FROM pages');
+    assert.equal(Number(rows[0]?.n), names.length, `the ${direction} left all rows`);
+    accepted = files.length;
+  }
+  assert.ok(accepted > names.length / 10 && accepted < names.length, `${accepted} of ${names.length} have files`);
+  survived(t, { cases: names.length, detail: `${accepted} files, ${names.length - accepted} refused` });
 });

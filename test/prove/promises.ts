@@ -130,8 +130,8 @@ export const promises: readonly Promised[] = [
   {
     id: 'G14',
     promise: 'No path leads outside the root, and no two items share one',
-    fault: 'hostile names, names that are one on some file systems, links swapped in a race',
-    rigs: [prove('paths'), own('scenarios/names'), own('scenarios/links'), own('tree/place', /hostile|a folder swapped/)],
+    fault: 'hostile names, names that are one on some file systems, links swapped in a race with writers and readers',
+    rigs: [prove('paths'), prove('reading'), own('scenarios/names'), own('scenarios/links'), own('tree/place', /hostile|a folder swapped/)],
   },
   {
     id: 'G15',
@@ -159,7 +159,7 @@ export const promises: readonly Promised[] = [
   {
     id: 'G18',
     promise: 'Tables without transactions are repaired by the next run, and an edit made meanwhile is kept',
-    fault: 'SIGKILL between the rows of a batch on MyISAM, edits before its repair',
+    fault: 'SIGKILL between the rows of batches of every kind on MyISAM, edits before their repair',
     rigs: [crash('myisam')],
   },
   {
