@@ -140,8 +140,8 @@ for (const { engine, strict } of servers.filter(({ always }) => always || full))
               `${pair}: other bytes are stored, ${show(found)} for ${show(bytes)}, and nobody was told`,
             );
           }
-          const isEdited = slug.startsWith('u') && bytes.toString() !== BEFORE;
-          if (column.fits && isEdited)
+          const isWritten = slug.startsWith('n') || bytes.toString() !== BEFORE;
+          if (column.fits && isWritten)
             assert.equal(
               !refused.has(path),
               column.fits(bytes),
