@@ -27,7 +27,7 @@ export const mutantsAround: readonly Mutant[] = [
     promise: 'G12',
     file: 'src/watch/settle.ts',
     find: '  const moving = new Map<string, Entry>();',
-    replace: '  quiet = 0;\n  const moving = new Map<string, Entry>();',
+    replace: '  quiet = 0;\n  slow = 0;\n  const moving = new Map<string, Entry>();',
     rig: 'test/prove/watching.test.ts',
     tests: /half-saved/,
     red: /nothing but the whole text/,
