@@ -45,7 +45,7 @@ await withSurroundings({ top }, async () => {
   );
   const outcomes = found.flat();
   // What kills a mutant in the quick run kills it in the full one.
-  const fates = await inTurns(toKill, (mutant) => fateOf(mutant, outcomes, { ...quick, SYNC_RUN_SEED: '1' }));
+  const fates = await inTurns(toKill, (mutant) => fateOf(mutant, outcomes, { ...quick, SYNC_RUN_SEED: '1', SYNC_RUN_MUTANT: '1' }));
   const findings: Findings = {
     quick: options.quick,
     promises: chosen,
