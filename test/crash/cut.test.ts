@@ -17,7 +17,7 @@ describe('an import whose connection is cut', () => {
       assert.equal((await cutting.run()).exit, 0);
       const { client, server: answers } = { ...cutting.proxy.seen };
       const ends: string[] = [];
-      const [wanted, inFull] = dead ? [4, 15] : [9, 40];
+      const [wanted, inFull] = dead ? [4, 12] : [9, 32];
       const plans: CutPlan[] = [
         ...sample(client, wanted, inFull).map((n): CutPlan => ({ at: 'client', n, how: 'lost', dead })),
         ...sample(client, wanted, inFull).map((n): CutPlan => ({ at: 'client', n, how: 'delivered', dead })),
