@@ -19,6 +19,8 @@ const concurrency = Math.max(2, availableParallelism());
 const top = fileURLToPath(new URL('..', import.meta.url));
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const onDeno = process.argv.includes('--deno');
+const unknown = process.argv.slice(2).filter((argument) => argument.startsWith('--') && argument !== '--deno');
+if (unknown.length > 0) throw new RangeError(`No such option: ${unknown.join(', ')}`);
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(wholeTimeout)]);

@@ -2,6 +2,7 @@ import { mutantsAround } from './mutants-around.ts';
 import { mutantsOfDatabases } from './mutants-database.ts';
 import { mutantsOfDurability } from './mutants-durable.ts';
 import { mutantsOfFiles } from './mutants-files.ts';
+import { mutantsOfHostility } from './mutants-hostile.ts';
 import { mutantsLive } from './mutants-live.ts';
 import { mutantsOfNames } from './mutants-names.ts';
 import { mutantsOfOrder } from './mutants-order.ts';
@@ -19,5 +20,6 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOfPlans,
   ...mutantsAround,
   ...mutantsLive,
+  ...mutantsOfHostility,
   ...mutantsOfNames,
 ];
