@@ -9,7 +9,7 @@ export const errorCodes = {
   NOT_FOUND: { exit: 2, means: 'no such path, batch or text' },
   UNREACHABLE: { exit: 3, means: 'the database cannot be reached' },
   LOGIN: { exit: 3, means: 'the database refused the login' },
-  COMMIT_UNKNOWN: { exit: 3, means: 'the connection was lost at COMMIT and its outcome could not be settled yet' },
+  COMMIT_UNKNOWN: { exit: 3, means: 'COMMIT was not confirmed, and its outcome could not be settled yet' },
   UNTRUSTED: { exit: 4, means: 'the configuration has not been trusted here' },
   MASS_CHANGE: { exit: 4, means: 'the batch would delete or overwrite too much' },
   WRONG_TARGET: { exit: 4, means: 'this is not the database the working tree was last synced with' },

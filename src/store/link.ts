@@ -9,7 +9,7 @@ export interface Link {
   execute(text: string, values: readonly Value[]): Promise<Rows<Row>>;
   /** A constant statement: BEGIN, SAVEPOINT and their like. */
   command(text: string): Promise<void>;
-  /** @throws {SyncError} `COMMIT_UNKNOWN` where the server's answer did not arrive */
+  /** @throws {SyncError} `COMMIT_UNKNOWN` where nobody said whether it was done */
   commit(): Promise<void>;
   /** Whether the transaction is still open after a statement failed. */
   inTransaction(): Promise<boolean>;

@@ -95,7 +95,7 @@ export interface Store {
   /**
    * Runs `work` in one transaction and commits. Throws what `work` throws, after a rollback.
    *
-   * @throws {SyncError} `COMMIT_UNKNOWN` if the connection was lost while COMMIT was under way
+   * @throws {SyncError} `COMMIT_UNKNOWN` if COMMIT was not confirmed: the connection was lost meanwhile, or SQLite's disk failed
    * @throws {RetryError} after a deadlock or lock-wait time-out; everything was rolled back and the plan may be tried again
    */
   begin<T>(work: (session: Session) => Promise<T>): Promise<T>;
