@@ -113,9 +113,8 @@ async function assemble(
   let live: Live | null = null;
   let watched: string | null = null;
   let closing = false;
-  /** Looks at the folder of mapped files, and at another one where the configuration names that by now. */
-  const watchRoot = async (root: string): Promise<void> => {
-    if (!options.live || closing || root === watched) return;
+  const follow = async (root: string): Promise<void> => {
+    if (closing || root === watched) return;
     await live?.close();
     live = await startLive({
       folder: tree.top,
@@ -133,6 +132,15 @@ async function assemble(
     watched = root;
     // It may have been asked to leave meanwhile.
     if (closing) await live.close();
+  };
+  let followed = Promise.resolve();
+  /** Looks at the folder of mapped files, and at another one where the configuration names that by now. One call after the other. */
+  const watchRoot = (root: string): Promise<void> => {
+    if (!options.live) return followed;
+    const next = followed.then(() => follow(root));
+    // Whoever asked is told.
+    followed = next.catch(() => {});
+    return next;
   };
   const queue = createQueue<Answer>({
     apply: (manifest, call) =>
