@@ -62,7 +62,8 @@ async function attempts(context: Context, request: Request): Promise<Report> {
       return await attempt(context, request, refused);
     } catch (error) {
       if (!(error instanceof Unstable || error instanceof RetryError || error instanceof RefusedItems)) throw error;
-      const isTooLong = tried >= MAX_ATTEMPTS || performance.now() - begun > request.lockTimeout;
+      // A deadlock is over at once, and is tried again however short the wait may be.
+      const isTooLong = tried >= MAX_ATTEMPTS || (tried > 1 && performance.now() - begun > request.lockTimeout);
       if (error instanceof RetryError && isTooLong) throw asTold(error);
       if (error instanceof RefusedItems) for (const [id, refusal] of error.items) refused.set(id, refusal);
       if (error instanceof MovedItems) {

@@ -12,7 +12,8 @@ import { createGate, type Gate, GateClosed } from './gate.ts';
 import { createHandlers } from './handlers.ts';
 import { type HookCall, hookFailure, hookRequest, type HookResult, hookResult } from './hook.ts';
 import { insists } from './run-hook.ts';
-import { type Live, startLive } from './live.ts';
+import { createLiveRoot, type LiveRoot } from './live-root.ts';
+import { startLive } from './live.ts';
 import { createMetrics } from './metrics.ts';
 import type { OpenOptions } from './open-context.ts';
 import { packageVersion } from './package-version.ts';
@@ -110,13 +111,8 @@ async function assemble(
     busy: async () => (await operations(tree)).map(({ operation }) => operation).filter((operation) => operation !== 'bisect'),
     paused: () => readPause(stateFolder),
   });
-  let live: Live | null = null;
-  let watched: string | null = null;
-  let closing = false;
-  const follow = async (root: string): Promise<void> => {
-    if (closing || root === watched) return;
-    await live?.close();
-    live = await startLive({
+  const live = createLiveRoot((root) =>
+    startLive({
       folder: tree.top,
       root: join(tree.top, root),
       gitDir,
@@ -128,23 +124,10 @@ async function assemble(
       events,
       ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
       ...(options.every === undefined ? {} : { every: options.every }),
-    });
-    watched = root;
-    // It may have been asked to leave meanwhile.
-    if (closing) await live.close();
-  };
-  let followed = Promise.resolve();
-  /** Looks at the folder of mapped files, and at another one where the configuration names that by now. One call after the other. */
-  const watchRoot = (root: string): Promise<void> => {
-    if (!options.live) return followed;
-    const next = followed.then(() => follow(root));
-    // Whoever asked is told.
-    followed = next.catch(() => {});
-    return next;
-  };
+    }),
+  );
   const queue = createQueue<Answer>({
-    apply: (manifest, call) =>
-      applyManifest({ options, warm, gate, events, watchRoot, unsettled: () => live?.unsettled() ?? [] }, manifest, call),
+    apply: (manifest, call) => applyManifest({ options, warm, gate, events, live }, manifest, call),
     gate,
     clock,
     events,
@@ -166,9 +149,8 @@ async function assemble(
   const server = await startServer({ lock, stateFolder, address, version, handlers });
   const stopRows = options.rows === null ? () => {} : lookForRows(clock, options.rows, queue);
   const close = async (): Promise<void> => {
-    closing = true;
     stopRows();
-    await live?.close();
+    await live.close();
     // Once the socket is gone, and before whoever asked is told: then the next one can take the lock at once.
     await server.close(async () => {
       await queue.close();
@@ -179,7 +161,7 @@ async function assemble(
     metrics.close();
   };
   try {
-    await watchRoot((await warm.take()).config.root);
+    if (options.live) await live.follow((await warm.take()).config.root);
   } catch (error) {
     // It listens already, and must not go on without its lock.
     await close();
@@ -189,26 +171,24 @@ async function assemble(
 }
 
 interface Parts {
-  options: Pick<RunnerOptions, 'cwd' | 'env'>;
+  options: Pick<RunnerOptions, 'cwd' | 'env' | 'live'>;
   warm: WarmContext;
   gate: Gate;
   events: Events;
-  watchRoot(root: string): Promise<void>;
-  /** Files that are being written right now; they follow by themselves. */
-  unsettled(): string[];
+  live: LiveRoot;
 }
 
 /** Does what a manifest asks for, with the code that a typed command runs without a runner. */
 async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<Apply<Answer>>[1]): Promise<Answer> {
-  const { warm, gate, events, unsettled } = parts;
+  const { options, warm, gate, events, live } = parts;
   try {
     // From here on it is this one's turn. A commit waits for the end of that, since the end may keep it from being made.
     if (manifest.hook === 'pre-commit') call.onProgress({ step: 'scan', done: 0, total: 0 });
     const opened = await warm.take();
-    await parts.watchRoot(opened.config.root);
+    if (options.live) await live.follow(opened.config.root);
     const context: Context = { ...opened, holdsLock: true, gate: passing(gate, call), progress: call.onProgress };
     if (manifest.source === 'hook') return await applyHook(parts, context, hookCallOf(manifest, call), call.pass.byGit);
-    if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, unsettled)));
+    if (manifest.source === 'watcher') return tellConflicts(events, await run(context, watchRequest(manifest, live.unsettled)));
     // Nothing live may write while files are being written: what is edited meanwhile is caught up with afterwards.
     const release = gate.hold({ who: `sync-run ${manifest.direction}`, why: 'a batch writes files' });
     try {
@@ -223,7 +203,7 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
     const error = asTold(cause);
     await warm.spoil();
     // A commit that has to wait for the database cannot leave its work here and go on.
-    const blocked = manifest.hook === 'pre-commit' && (await insists(parts.options, error));
+    const blocked = manifest.hook === 'pre-commit' && (await insists(options, error));
     if (blocked) return hookFailure(error, hookCallOf(manifest, call), true);
     throw error;
   }
