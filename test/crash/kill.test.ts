@@ -10,7 +10,7 @@ import { assertTxid, baseOf, intentOf, onlyRecover, runHere, type RunChild, star
 
 useMariadb();
 
-const KILLS = full ? 25 : 5;
+const KILLS = full ? 15 : 5;
 const request = { allowMassChange: true } as const;
 
 /** Which of the two it is, item for item; fails if it is neither. */

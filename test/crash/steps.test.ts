@@ -14,7 +14,7 @@ for (const engine of engines) {
         const project = await createPagesProject(t, engine, { folders: true });
         const { length: steps } = await stepsOf(project, direction);
         const hits: Hit[] = [];
-        for (const killAt of sample(steps, 4, 25)) {
+        for (const killAt of sample(steps, 4, 12)) {
           hits.push(
             await crashRound(project, { direction, killAt, quiet: killAt % 4 === 0 }).catch((error: unknown) => {
               throw new Error(`Killed before step ${killAt} of ${steps} (seed ${seed})`, { cause: error });

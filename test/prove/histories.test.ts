@@ -55,12 +55,16 @@ for (const engine of engines) {
 /** Who plays next; SQLite most, since only there nobody waits for a server. */
 const turns: readonly Engine[] = ['sqlite', 'innodb', 'sqlite', 'myisam'];
 
-/** How many steps the full run plays, and how many of them one process does: its memory grows, and from a large one each start of git takes longer. */
+/**
+ * How many steps the full run plays, and how many of them one process does. Half of the time is the kernel's, which starts git the
+ * slower the more memory the process has: so each plays on one database only, and keeps little that is young.
+ */
 const FULL = 100_000;
 const SHARE = 5_000;
+const LITTLE = '--max-semi-space-size=1';
 
-/** Set for a process that plays a share. */
-const share = process.env.SYNC_RUN_HISTORIES;
+/** Set for a process that plays a share: how many steps, and on which database. */
+const [share, only] = process.env.SYNC_RUN_HISTORIES?.split(' ') ?? [];
 const wanted = Number(share ?? 600);
 
 it('random histories lose no text, replace none unseen, and come to rest', { timeout: 60 * 60_000 }, async (t) => {
@@ -70,7 +74,7 @@ it('random histories lose no text, replace none unseen, and come to rest', { tim
   let turn = 0;
   for (const at of full ? stored.seeds : seeds()) {
     if (tally.steps >= wanted) break;
-    const engine = turns[turn++ % turns.length]!;
+    const engine = (only as Engine | undefined) ?? turns[turn++ % turns.length]!;
     const world = worlds.get(engine) ?? (await createWorld(t, engine));
     worlds.set(engine, world);
     await some(world, at, tally);
@@ -82,18 +86,23 @@ it('random histories lose no text, replace none unseen, and come to rest', { tim
 async function playShares(t: TestContext): Promise<number> {
   let steps = 0;
   await forEachLimited(Array.from({ length: FULL / SHARE }).keys(), availableParallelism() + 1, async (n) => {
-    const played = await playElsewhere(SHARE, seed + n * 1_000_000, t.signal);
+    const played = await playElsewhere(turns[n % turns.length]!, seed + n * 1_000_000, t.signal);
     steps += played;
   });
   return steps;
 }
 
 /** This very test with other seeds in a process of its own; the steps it played. */
-async function playElsewhere(steps: number, from: number, signal: AbortSignal): Promise<number> {
-  const env: NodeJS.ProcessEnv = { ...process.env, SYNC_RUN_PROVE: '', SYNC_RUN_HISTORIES: String(steps), SYNC_RUN_SEED: String(from) };
+async function playElsewhere(engine: Engine, from: number, signal: AbortSignal): Promise<number> {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    SYNC_RUN_PROVE: '',
+    SYNC_RUN_HISTORIES: `${SHARE} ${engine}`,
+    SYNC_RUN_SEED: String(from),
+  };
   // Else the runner of tests takes it for one of its own.
   delete env.NODE_TEST_CONTEXT;
-  const args = ['--test-reporter=spec', '--test-name-pattern=random histories', fileURLToPath(import.meta.url)];
+  const args = [LITTLE, '--test-reporter=spec', '--test-name-pattern=random histories', fileURLToPath(import.meta.url)];
   const child = spawn(process.execPath, args, { env, signal, stdio: ['ignore', 'pipe', 'inherit'] });
   let told = '';
   for await (const chunk of child.stdout.setEncoding('utf8')) told += chunk;

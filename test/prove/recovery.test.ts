@@ -60,7 +60,7 @@ for (const [engine, directions] of [
           return said;
         };
         const hits: Hit[] = [];
-        const wanted = [...worst(whole.names), ...chains(whole.names, full ? 13 : 1)];
+        const wanted = [...worst(whole.names), ...chains(whole.names, full ? 7 : 1)];
         for (const [index, chain] of [...wanted, ...chains(whole.names, 5)].entries()) {
           if (index >= wanted.length && recoveriesKilled > 0) break;
           hits.push(
