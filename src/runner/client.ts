@@ -10,7 +10,7 @@ import { createPeer } from './peer.ts';
 import type { Peer } from './peer.ts';
 import { ADDRESS_FILE, PROTOCOL, proofOf, sameProof } from './protocol.ts';
 import type { ErrorMessage, Request, ServerMessage } from './protocol.ts';
-import { folderId, folderProblem } from './socket-path.ts';
+import { folderId, folderProblem, isPipe } from './socket-path.ts';
 import { readToken } from './token.ts';
 
 export interface ClientOptions {
@@ -78,7 +78,7 @@ async function addressOf(stateFolder: string): Promise<string | null> {
   try {
     const [address = '', folder = ''] = (await readFile(join(stateFolder, ADDRESS_FILE), 'utf8')).split('\n');
     if (folder !== '' && folder !== (await folderId(stateFolder))) return null;
-    if (address.startsWith('\\\\.\\pipe\\')) return address;
+    if (isPipe(address)) return address;
     // What listens in a folder that others can enter may be theirs.
     const problem = folderProblem(await lstat(dirname(address)), process.getuid?.() ?? null);
     if (problem !== null) throw new SyncError('IO', `The folder of the runner's socket "${address}" is not private: ${problem}`);

@@ -24,6 +24,7 @@ import { defaultRequest, type Request } from './request.ts';
 import { run } from './run.ts';
 import { startServer } from './server.ts';
 import { socketAddress, type Surroundings } from './socket-path.ts';
+import { stayFound } from './stay-found.ts';
 import { performTask, type Task } from './task.ts';
 import { keepContextWarm, type WarmContext } from './warm-context.ts';
 import { asTold } from './unstable.ts';
@@ -47,7 +48,6 @@ export interface RunnerOptions extends OpenOptions {
 }
 
 export interface Runner {
-  readonly address: string;
   readonly events: Events;
   readonly gate: Gate;
   readonly queue: Queue<Answer>;
@@ -145,11 +145,13 @@ async function assemble(
     events: events.history(),
   });
   const handlers = createHandlers({ queue, gate, events, clock, stateFolder, status, leave: ask });
-  const address = await socketAddress(gitDir, options.surroundings);
+  const address = (): Promise<string> => socketAddress(gitDir, options.surroundings);
   const server = await startServer({ lock, stateFolder, address, version, handlers });
+  const found = await stayFound({ server, stateFolder, clock, events, leave: ask });
   const stopRows = options.rows === null ? () => {} : lookForRows(clock, options.rows, queue);
   const close = async (): Promise<void> => {
     stopRows();
+    found.close();
     await live.close();
     // Once the socket is gone, and before whoever asked is told: then the next one can take the lock at once.
     await server.close(async () => {
@@ -167,7 +169,7 @@ async function assemble(
     await close();
     throw error;
   }
-  return { address, events, gate, queue, asked, status, close };
+  return { events, gate, queue, asked, status, close };
 }
 
 interface Parts {
@@ -209,11 +211,14 @@ async function applyManifest(parts: Parts, manifest: Manifest, call: Parameters<
   }
 }
 
-async function applyHook({ events, gate }: Parts, context: Context, call: HookCall, byGit: boolean): Promise<HookResult> {
+async function applyHook({ events, gate, live }: Parts, context: Context, call: HookCall, byGit: boolean): Promise<HookResult> {
   const isLeased = gate.reasons().some(({ kind }) => kind === 'lease');
   const request = await hookRequest(context, call, isLeased);
   if ('exit' in request) return request;
-  const report = tellConflicts(events, await run(context, { ...request, byGit }));
+  // Git has waited for what it wrote itself; what it left for later is live work like any other.
+  const moving = byGit ? () => new Map() : inMotion(live.unsettled);
+  const leave: Request['leave'] = () => new Map([...request.leave(), ...moving()]);
+  const report = tellConflicts(events, await run(context, { ...request, byGit, leave }));
   return { ...hookResult(report, call, context.config), report };
 }
 
@@ -233,18 +238,21 @@ function passing(gate: Gate, { pass }: Parameters<Apply<Answer>>[1]): Context['g
 }
 
 function watchRequest(manifest: Manifest, unsettled: () => string[]): Request {
-  const refusal = { code: 'UNSETTLED' as const, message: 'The file is being written' };
-  // What was in motion before it was read, and what is now: in between it may have been read half.
-  const before = unsettled();
-  const leave: Request['leave'] = () => new Map([...before, ...unsettled()].map((path) => [path, refusal]));
   return {
     ...defaultRequest,
     command: 'watch',
     direction: manifest.direction,
     source: 'watcher',
     paths: manifest.entries?.map(({ path }) => path) ?? null,
-    ...(manifest.entries === null && { leave }),
+    leave: inMotion(unsettled),
   };
+}
+
+/** What was in motion before it was read, and what is afterwards: in between it may have been read half. It follows by itself. */
+function inMotion(unsettled: () => string[]): Request['leave'] {
+  const refusal = { code: 'UNSETTLED' as const, message: 'The file is being written' };
+  const before = unsettled();
+  return () => new Map([...before, ...unsettled()].map((path) => [path, refusal]));
 }
 
 /** Rows send no notification: they are looked at every so often. */

@@ -17,6 +17,9 @@ export interface Surroundings {
 // Node 22 cuts longer ones off in silence, so that two trees would share one socket; macOS takes 104 bytes with the end.
 const LONGEST = 100;
 
+/** Whether the address is that of a pipe, as on Windows, which is in no folder. */
+export const isPipe = (address: string): boolean => address.startsWith('\\\\.\\pipe\\');
+
 /**
  * The address for the runner of the tree with this git dir: a short name in a folder that only we can enter,
  * made where it is missing. On Windows a pipe with a name nobody can guess.

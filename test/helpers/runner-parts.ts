@@ -67,7 +67,14 @@ export async function startParts(t: TestContext, apply?: Apply<unknown>, more: P
     home: undefined,
     tmpdir: scratch,
   });
-  const server = await startServer({ lock: { holder: { pid: process.pid } }, stateFolder, address, version: '1.2.3', handlers, ...more });
+  const server = await startServer({
+    lock: { holder: { pid: process.pid } },
+    stateFolder,
+    address: async () => address,
+    version: '1.2.3',
+    handlers,
+    ...more,
+  });
   let closing: Promise<unknown> | null = null;
   const close = (): Promise<unknown> => {
     closing ??= server.close(() => queue.close()).finally(() => gate.close());

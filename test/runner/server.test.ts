@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, lstat, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -76,7 +76,7 @@ test('without a runner, or after it was killed, there is nobody', async (t) => {
   const next = await startServer({
     lock: { holder: {} },
     stateFolder: parts.stateFolder,
-    address: parts.address,
+    address: async () => parts.address,
     version: '1.2.3',
     handlers: parts.handlers,
   });
@@ -95,15 +95,27 @@ test("a runner that closes leaves no socket; it does not take a successor's away
   await parts.close();
   assert.ok((await lstat(address)).isSocket());
   other.close();
-  const next = await startServer({ lock: { holder: {} }, stateFolder, address, version: '1', handlers });
+  const next = await startServer({ lock: { holder: {} }, stateFolder, address: async () => address, version: '1', handlers });
   await next.close();
   assert.deepEqual(await readdir(join(runtimeDir, 'sync-run')), []);
   assert.deepEqual(await readdir(stateFolder), ['token']);
 });
 
+test('a server that cannot say where it listens does not listen', async (t) => {
+  const { stateFolder, address, handlers, close } = await startParts(t);
+  await close();
+  await mkdir(join(stateFolder, 'socket', 'x'), { recursive: true });
+  const options = { stateFolder, address: async () => address, version: '1', handlers };
+  await assert.rejects(startServer({ ...options, lock: { holder: {} } }), {
+    code: 'IO',
+    message: /^Saying where the runner listens failed: /,
+  });
+  await assert.rejects(lstat(address), { code: 'ENOENT' });
+});
+
 test('a second server is refused while somebody listens, and without the lock', async (t) => {
   const { stateFolder, address, handlers } = await startParts(t);
-  const options = { stateFolder, address, version: '1', handlers };
+  const options = { stateFolder, address: async () => address, version: '1', handlers };
   await assert.rejects(startServer({ ...options, lock: { holder: {} } }), { code: 'LOCKED' });
   await assert.rejects(startServer({ ...options, lock: { holder: null } }), { code: 'INTERNAL' });
 });
