@@ -180,7 +180,7 @@ async function rowIsStill(context: Context, operation: Operation, holding: Reado
 function requireText(texts: ReadonlyMap<Digest, Uint8Array>, key: Digest): void {
   if (texts.has(key)) return;
   throw new SyncError('NOT_FOUND', 'The texts of this batch are no longer in the history', {
-    hint: 'History is kept for 30 days or 500 MB',
+    hint: 'The history keeps 30 days and the newest 100 batches, up to 500 MB',
   });
 }
 

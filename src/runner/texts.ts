@@ -80,6 +80,9 @@ export async function showText(
   const wanted = before ? seen[side] : after;
   if (wanted === null) throw new SyncError('NOT_FOUND', `The ${side} had no text ${before ? 'before' : 'after'} the batch`);
   const bytes = wanted === digest(new Uint8Array()) ? new Uint8Array() : await state.blob(wanted);
-  if (!bytes) throw new SyncError('NOT_FOUND', 'The text is no longer in the history', { hint: 'History is kept for 30 days or 500 MB' });
+  if (!bytes)
+    throw new SyncError('NOT_FOUND', 'The text is no longer in the history', {
+      hint: 'The history keeps 30 days and the newest 100 batches, up to 500 MB',
+    });
   return bytes;
 }

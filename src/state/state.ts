@@ -98,7 +98,8 @@ export interface State {
    */
   batch(txid: string): Promise<(Batch & { status: BatchStatus }) | null>;
   /**
-   * Drops history older than 30 days, and the oldest while there is more than 500 MB of it, but the newest batch never for its size.
+   * Drops history older than 30 days but for the newest 100 batches, and the oldest while there is more than 500 MB of it, but the newest
+   * batch never for its size.
    * Never drops what base, intent, open conflicts or tombstones need, which does not count as history either.
    */
   prune(now: number): Promise<void>;

@@ -12,7 +12,7 @@ async function kept(state: State): Promise<string[]> {
 }
 
 test('history goes after 30 days, its texts with it', async (t) => {
-  const state = await scratchState(t);
+  const state = await scratchState(t, { retention: { newest: 1 } });
   const old = batch(1, [operation('a', 'lost', 'shared')]);
   await state.finish(completion(old, { finishedAt: now - 30 * day - 1, blobs: blobsOf('lost', 'shared', 'extra') }));
   const young = batch(2, [operation('a', 'shared', 'young')]);
@@ -26,11 +26,25 @@ test('history goes after 30 days, its texts with it', async (t) => {
   const texts = await state.blobs(['lost', 'shared', 'extra', 'young'].map(digestOf));
   assert.deepEqual([...texts.keys()].sort(), [digestOf('shared'), digestOf('young')].sort());
   await state.prune(now + 365 * day);
-  assert.deepEqual(await kept(state), []);
+  assert.deepEqual(await kept(state), [txid(2)]);
+});
+
+test('the newest stay whatever their age, so that a clock that is wrong for a run costs no text', async (t) => {
+  const state = await scratchState(t, { retention: { newest: 3 } });
+  for (let n = 1; n <= 5; n++) {
+    await state.finish(completion(batch(n, [operation('a', null, `${n}`)]), { finishedAt: now + n, blobs: blobsOf(`${n}`) }));
+  }
+  // One that is not over does not count.
+  await state.begin(batch(6, []), new Map());
+  await state.prune(now + 10);
+  assert.equal((await kept(state)).length, 6);
+  await state.prune(now + 365 * day);
+  assert.deepEqual(await kept(state), [txid(6), txid(5), txid(4), txid(3)]);
+  assert.deepEqual([...(await state.blobs(['2', '3'].map(digestOf))).keys()], [digestOf('3')]);
 });
 
 test('what base, open conflicts, tombstones or the intent need stays whatever its age', async (t) => {
-  const state = await scratchState(t);
+  const state = await scratchState(t, { retention: { newest: 0 } });
   const key = { slug: 'x' };
   const conflict = { mapping: 'pages', key, path: 'p', file: digestOf('conflict file'), row: digestOf('conflict row') };
   const stone = { mapping: 'pages', key, table: 'pages', image: {}, text: digestOf('tombstone'), txid: txid(1) };
@@ -109,6 +123,6 @@ test('the newest batch stays however large it is, since it may hold the only cop
   assert.equal(await state.blob(digestOf(large)), null);
 });
 
-test('30 days and 500 MB unless told otherwise', () => {
-  assert.deepEqual(RETENTION, { age: 30 * day, bytes: 500 * 1024 * 1024 });
+test('30 days, 100 batches and 500 MB unless told otherwise', () => {
+  assert.deepEqual(RETENTION, { age: 30 * day, newest: 100, bytes: 500 * 1024 * 1024 });
 });
