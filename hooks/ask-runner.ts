@@ -38,7 +38,7 @@ export async function askRunner(call: AskedHook, stateFolder: string, { patience
   waitAtMost(patience, busyLine(hook, patience));
   try {
     const manifest = { id: randomUUID(), source: 'hook', hook, direction: 'import', oldHead: null, newHead: null, entries: null } as const;
-    const onDeferred = (why: unknown): void => deferred.resolve({ exit: 0, lines: waitingLines(why as Deferral) });
+    const onDeferred = (why: unknown): void => deferred.resolve({ exit: 0, lines: waitingLines(hook, why as Deferral) });
     const answer = runner.submit(manifest, {
       options: { args, indexFile, status },
       onDeferred,
@@ -67,11 +67,18 @@ function silentLine(hook: string, ms: number, pid: number): string {
   return `The runner, process ${pid}, has been silent for ${ms / 1000} s in the middle of its work: ${what}; ${rest}`;
 }
 
-/** A closed gate opens by itself; a database that is away may need somebody. */
-function waitingLines(why: Deferral): string[] {
+/** A closed gate opens by itself; a database that is away, or a git dir that cannot be read, may need somebody. A commit never waits. */
+function waitingLines(hook: string, why: Deferral): string[] {
+  if (hook === 'pre-commit') return [`This commit was not checked: ${wordsOf(why)}; \`npx sync-run import\` brings it`];
   if (why.kind === 'database') return [`Not done yet: ${why.message}; the runner keeps trying`];
   const pause = why.reasons.find(({ kind }) => kind === 'pause' || kind === 'lease');
-  return pause ? [`Paused by ${pause.who} (${pause.why}); what git changed follows when that ends`] : [];
+  if (pause) return [`Paused by ${pause.who} (${pause.why}); what git changed follows when that ends`];
+  const unknown = why.reasons.find(({ kind }) => kind === 'unknown');
+  return unknown ? [`Not done yet: ${unknown.why}; the runner keeps trying`] : [];
+}
+
+function wordsOf(why: Deferral): string {
+  return why.kind === 'database' ? why.message : why.reasons.map(({ who, why: told }) => `${who}: ${told}`).join('; ');
 }
 
 async function ownVersion(): Promise<string> {

@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { SyncError } from '../core/errors.ts';
 import { openRepository } from '../git/repository.ts';
+import type { RunnerEvent } from '../runner/events.ts';
 import { packageVersion } from '../runner/package-version.ts';
 import { reachRunner } from '../runner/reach.ts';
 import { defaultRequest } from '../runner/request.ts';
 import { type Runner, startRunner } from '../runner/runner.ts';
+import { textOf } from './render/event.ts';
 import { surroundingsOf } from './surroundings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -14,6 +16,8 @@ const PATIENCE = 2_000;
 
 /** In milliseconds: how soon a lease that could not be taken is tried again. Nobody tells when a lock is free. */
 const RETRY = 200;
+
+const goesWrong: ReadonlySet<RunnerEvent['type']> = new Set(['batch-failed', 'conflict', 'database-away', 'warning']);
 
 interface Lease {
   /** Resolves when the runner that gave it has left. */
@@ -103,20 +107,27 @@ async function takeLease(terminal: Terminal, why: string): Promise<Lease> {
     rows: null,
   });
   const release = runner.gate.hold({ who: 'sync-run hold', why });
+  // Whoever left their work here is gone, and nobody else tells what becomes of it.
+  runner.events.subscribe((event) => {
+    if (goesWrong.has(event.type)) terminal.err(`sync-run: ${textOf(event)}\n`);
+  });
   return {
     over: new Promise(() => {}),
     async release() {
       release();
       await finishWhatWaited(runner);
+      if (waits(runner)) terminal.err('sync-run: What git changed meanwhile is not imported yet; `npx sync-run import` does it\n');
       await runner.close();
     },
   };
 }
 
+const waits = ({ queue }: Runner): boolean => queue.status().depth > 0 || queue.status().running !== null;
+
 /** Hooks that came during the pause left their work with this runner; it is done before the runner leaves. */
-async function finishWhatWaited({ queue, events }: Runner): Promise<void> {
-  const isBusy = (): boolean => queue.status().depth > 0 || queue.status().running !== null;
-  while (isBusy()) {
+async function finishWhatWaited(runner: Runner): Promise<void> {
+  const { queue, events } = runner;
+  while (waits(runner)) {
     const told = new AbortController();
     const late = AbortSignal.timeout(PATIENCE);
     events.subscribe(() => told.abort(), told.signal);

@@ -6,7 +6,8 @@ import type { Pause } from './pause.ts';
 
 /** One thing that keeps the gate closed. */
 export interface Reason {
-  kind: 'git' | 'quiet' | 'lease' | 'pause';
+  /** `unknown`: what git does, or whether there is a pause, cannot be read. */
+  kind: 'git' | 'quiet' | 'lease' | 'pause' | 'unknown';
   who: string;
   why: string;
   /** Milliseconds since the epoch. */
@@ -69,6 +70,9 @@ export interface Gate {
 
 const PAST = 50;
 
+/** Stands among git's operations for what cannot be told. */
+const UNKNOWN = 'unknown';
+
 export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }: GateOptions): Gate {
   const operations = new Map<string, Reason>();
   const leases = new Set<Reason>();
@@ -120,7 +124,8 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
       activeAt = clock.now();
     }
     for (const [operation, why] of found) {
-      if (!operations.has(operation)) operations.set(operation, { kind: 'git', who: 'git', why, since: clock.wall() });
+      const kind = operation === UNKNOWN ? 'unknown' : 'git';
+      if (!operations.has(operation)) operations.set(operation, { kind, who: 'git', why, since: clock.wall() });
       lastSeen.set(operation, ++count);
       activeAt = clock.now();
     }
@@ -138,7 +143,7 @@ export function createGate({ clock, busy, paused, quiet = 200, recheck = 5_000 }
       pause = held;
     } catch (error) {
       // What cannot be told keeps the gate closed, and says so in the reason.
-      found = new Map([['unknown', `the state of git or of the pause cannot be read: ${(error as Error).message}`]]);
+      found = new Map([[UNKNOWN, `the state of git or of the pause cannot be read: ${(error as Error).message}`]]);
       pause = durable === null ? null : { who: durable.who, why: durable.why, since: durable.since };
     }
     if (closed) return;

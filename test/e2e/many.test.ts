@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
@@ -299,6 +299,28 @@ it('a hold ends as its command does, whoever gave the pause; a command that is s
     await writeFile(go, '');
     assert.equal(await hold.ended, 4, hold.said());
   }
+});
+
+it('a hold tells what became of the work that hooks left with it, and what is left to do', async (t) => {
+  const site = await createSite(t, { pages });
+  await site.repo.git('switch', '--quiet', '--create', 'other');
+  await site.write(at('home'), 'of other\n');
+  await site.repo.git('commit', '--quiet', '--all', '--message', 'Other');
+  await site.repo.git('switch', '--quiet', 'main');
+  await site.db.sql('UPDATE pages SET body = ? WHERE slug = ?', ['by an admin\n', 'home']);
+  const conflict = await site.cli(['hold', '--', 'git', 'switch', '--quiet', 'other']);
+  assert.equal(conflict.code, 0, conflict.stderr);
+  assert.match(conflict.stderr, /^sync-run: conflict: "db\/pages\/en\/home\.html"$/m);
+  assert.equal((await site.cli(['resolve', '--file', at('home')])).code, 0);
+
+  const lock = join(site.gitDir, 'index.lock');
+  const waits = await site.cli(['hold', '--', 'sh', '-c', `git switch --quiet main && : >'${lock}'`]);
+  assert.equal(waits.code, 0, waits.stderr);
+  assert.match(waits.stderr, /^sync-run: What git changed meanwhile is not imported yet; `npx sync-run import` does it$/m);
+  assert.equal((await site.rows())['home'], 'of other\n');
+  await rm(lock);
+  assert.equal((await site.cli(['import'])).code, 0);
+  assert.equal((await site.rows())['home'], 'home\n');
 });
 
 it('a typed command for another database is refused beside a runner, and ends', async (t) => {

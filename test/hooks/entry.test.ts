@@ -162,17 +162,26 @@ test('a stub that tells nothing of what is staged, or a git that fails, leaves t
 });
 
 test('what the runner has to put off keeps nobody waiting', async () => {
-  for (const [why, line] of [
-    ["{ kind: 'gate', reasons: [] }", ''],
-    ["{ kind: 'gate', reasons: [{ kind: 'git', who: 'git', why: 'index.lock' }] }", ''],
+  const unchecked = (why: string): string => `sync-run: This commit was not checked: ${why}; \`npx sync-run import\` brings it\n`;
+  const keepsTrying = (why: string): string => `sync-run: Not done yet: ${why}; the runner keeps trying\n`;
+  const entry = [scratch.beside('package/hooks/entry.ts'), '.git', 'post-merge', '0'];
+  for (const [why, line, atCommit] of [
+    ["{ kind: 'gate', reasons: [{ kind: 'git', who: 'git', why: 'HEAD.lock' }] }", '', unchecked('git: HEAD.lock')],
+    [
+      "{ kind: 'gate', reasons: [{ kind: 'unknown', who: 'git', why: 'nobody can tell' }] }",
+      keepsTrying('nobody can tell'),
+      unchecked('git: nobody can tell'),
+    ],
     [
       "{ kind: 'gate', reasons: [{ kind: 'pause', who: 'me', why: 'lunch' }] }",
       'sync-run: Paused by me (lunch); what git changed follows when that ends\n',
+      unchecked('me: lunch'),
     ],
-    ["{ kind: 'database', message: 'No connection' }", 'sync-run: Not done yet: No connection; the runner keeps trying\n'],
+    ["{ kind: 'database', message: 'No connection' }", keepsTrying('No connection'), unchecked('No connection')],
   ] as const) {
     await runner(`{ submit(manifest, { onDeferred }) { onDeferred(${why}); return new Promise(() => {}); }, close() {} }`);
-    assert.deepEqual(await commit(`${why}\n`), { code: 0, stderr: line });
+    assert.deepEqual(await commit(`${why}\n`), { code: 0, stderr: atCommit });
+    assert.deepEqual(await outcome(scratch, process.execPath, entry), { code: 0, stdout: '', stderr: line });
   }
 });
 

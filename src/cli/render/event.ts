@@ -7,7 +7,8 @@ export function eventLine(event: RunnerEvent): string | null {
   return text === null ? null : `${new Date(event.at).toISOString().replace('T', ' ').slice(0, 19)} ${text}`;
 }
 
-function textOf(event: RunnerEvent): string | null {
+/** The same without its time. */
+export function textOf(event: RunnerEvent): string | null {
   switch (event.type) {
     case 'batch-started':
     case 'batch-put-off':
