@@ -181,10 +181,27 @@ async function findRefused(context: Context, decisions: readonly Decision[], mat
       const reason = reasons[index] ?? (await markers(context, decision, bytes, material.texts));
       if (reason) refused.set(itemId(decision.item), reason);
     }
+    findUnreadable(checked, decisions, material, refused);
     await findUnfitKeys(context, checked, own, refused);
     await findReferenced(context, checked, own, material, refused);
   }
   return refused;
+}
+
+/** Texts of rows that no file can hold as text; see the MySQL dialect's bytes. */
+function findUnreadable(
+  { mapping, table }: CheckedMapping,
+  decisions: readonly Decision[],
+  { texts }: Material,
+  refused: Map<string, Refusal>,
+): void {
+  const column = table.columns.find(({ name }) => name === mapping.content);
+  if (!column?.charset) return;
+  const message = `The column "${column.name}" (${column.charset}) holds a character that Unicode lacks`;
+  for (const { item, file } of decisions) {
+    if (item.mapping.name !== mapping.name || file?.kind !== 'write' || file.text !== 'row') continue;
+    if (texts.get(item.row?.seen.digest ?? '')?.[0] === 0xff) refused.set(itemId(item), { code: 'INVALID_TEXT', message });
+  }
 }
 
 function writesText({ row }: Decision): boolean {

@@ -196,4 +196,14 @@ export const mutantsOfDatabases: readonly Mutant[] = [
     tests: /sqlite: a name that would end/,
     red: /no column changes but the one that was named/,
   },
+  {
+    name: 'a character that Unicode lacks is read as another one',
+    promise: 'G8',
+    file: 'src/store/mysql/dialect.ts',
+    find: "return part`IF(${again} <=> ${stored}, ${utf8}, CONCAT(X'FF', ${stored}))`;",
+    replace: 'return part`IF(${again} <=> ${stored}, ${utf8}, ${utf8})`;',
+    rig: 'test/scenarios/columns.test.ts',
+    tests: /that Unicode lacks/,
+    red: /Expected values to be strictly deep-equal/,
+  },
 ];

@@ -319,3 +319,40 @@ describe('a NULL text', () => {
     }
   });
 });
+
+describe('a trigger that makes the database pass an update by', () => {
+  it('holds up its own row only, which is named', async (t) => {
+    const project = await createProject(t, { engine: 'sqlite' });
+    await addPages(project.db, { home: 'home', about: 'about', news: 'news' });
+    await project.run('sync');
+    await project.db.sql("CREATE TRIGGER t BEFORE UPDATE ON pages WHEN old.slug = 'home' BEGIN SELECT RAISE(IGNORE); END");
+    for (const slug of ['home', 'about', 'news']) await project.write(at(slug), `${slug}, edited`);
+    const report = await project.run('sync', { allowMassChange: true });
+    assert.deepEqual(skips(report), { [at('home')]: 'MOVED' });
+    assert.deepEqual(await bodies(project.db), { home: 'home', about: 'about, edited', news: 'news, edited' });
+  });
+});
+
+describe('a character that Unicode lacks', () => {
+  it('is neither lost nor taken for another one: its row is named and stays', async (t) => {
+    const project = await table(t, 'innodb', [
+      `CREATE TABLE pages (id INT AUTO_INCREMENT PRIMARY KEY, lang VARCHAR(10) NOT NULL, slug VARCHAR(60) NOT NULL,
+        body TEXT CHARACTER SET sjis, note VARCHAR(20) CHARACTER SET sjis)`,
+      "INSERT INTO pages (lang, slug, body, note) VALUES ('en', 'home', 'home', ''), ('en', 'odd', _sjis X'6F648740', ''), ('en', 'noted', 'noted', _sjis X'8740')",
+    ]);
+    assert.deepEqual(await project.files(), { [at('home')]: 'home', [at('noted')]: 'noted' });
+    const report = await project.run('sync');
+    assert.deepEqual([skips(report), exitOf(report)], [{ [at('odd')]: 'INVALID_TEXT' }, 1]);
+    for (const slug of ['home', 'noted']) await project.write(at(slug), `${slug}, edited`);
+    assert.equal((await project.run('sync')).rows.written, 2, 'the others go on');
+    await project.write(at('odd'), 'of a file');
+    assert.deepEqual(conflicts(await project.run('sync')), [at('odd')]);
+    const stored = async (): Promise<unknown> => project.db.sql('SELECT slug, HEX(body) AS body, HEX(note) AS note FROM pages ORDER BY id');
+    const hex = (text: string): string => Buffer.from(text).toString('hex').toUpperCase();
+    assert.deepEqual(await stored(), [
+      { slug: 'home', body: hex('home, edited'), note: '' },
+      { slug: 'odd', body: '6F648740', note: '' },
+      { slug: 'noted', body: hex('noted, edited'), note: '8740' },
+    ]);
+  });
+});

@@ -4,7 +4,7 @@ import { asBytes, decodeKey, encodeKey, fromHex, toHex } from '../bytes.ts';
 import type { Dialect } from '../link.ts';
 import { join, part, raw, type Fragment, type Value } from '../sql.ts';
 import { RefusedError } from '../store.ts';
-import { kindOf } from './kinds.ts';
+import { isCharset, kindOf } from './kinds.ts';
 import { stamp } from './stamp.ts';
 
 const id = (column: Column): Fragment => raw(quote(column.name));
@@ -19,10 +19,27 @@ function bytes(column: Column): Fragment {
     case 'binary':
       return id(column);
     case 'text':
-      return part`CAST(CONVERT(${id(column)} USING utf8mb4) AS BINARY)`;
+      return textBytes(column);
     default:
       return part`CAST(CAST(${id(column)} AS CHAR) AS BINARY)`;
   }
+}
+
+/** Character sets all of whose characters Unicode has, each once. */
+const whole: ReadonlySet<string> = new Set(['utf8', 'utf8mb3', 'utf8mb4', 'latin1', 'ucs2', 'utf16', 'utf16le', 'utf32']);
+
+/**
+ * The server gives `?` for a character that Unicode lacks, without a word. Such a text comes as it is stored, behind a byte no UTF-8 has:
+ * then it is no text for anybody, and nothing of it gets lost on the way.
+ */
+function textBytes(column: Column): Fragment {
+  const { charset } = column;
+  const converted = part`CONVERT(${id(column)} USING utf8mb4)`;
+  const utf8 = part`CAST(${converted} AS BINARY)`;
+  if (charset === null || whole.has(charset) || !isCharset(charset)) return utf8;
+  const stored = part`CAST(${id(column)} AS BINARY)`;
+  const again = part`CAST(CONVERT(${converted} USING ${raw(charset)}) AS BINARY)`;
+  return part`IF(${again} <=> ${stored}, ${utf8}, CONCAT(X'FF', ${stored}))`;
 }
 
 /** A value to compare the column with, so that an index on it can be used. */

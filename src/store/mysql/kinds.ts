@@ -38,6 +38,9 @@ const KINDS: Record<string, Kind> = {
   geomcollection: 'geometry',
 };
 
+/** Whether it is the name of a character set, to stand in a statement. */
+export const isCharset = (name: string): boolean => /^[a-z0-9_]+$/.test(name);
+
 /** The declared type without length and attributes. */
 export function baseType(type: string): string {
   return /^[a-z0-9]*/.exec(type)?.[0] ?? '';

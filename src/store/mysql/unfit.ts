@@ -2,7 +2,7 @@ import type { Column } from '../../core/table.ts';
 import { asBytes, decodeStrict } from '../bytes.ts';
 import type { Unfit } from '../link.ts';
 import { part, raw, type Sql } from '../sql.ts';
-import { baseType } from './kinds.ts';
+import { baseType, isCharset } from './kinds.ts';
 
 /** What a statement needs beside the text: its other values, keys, protocol. */
 const STATEMENT_MARGIN = 64 * 1024;
@@ -55,7 +55,7 @@ async function encoded(sql: Sql, column: Column, text: string, bytes: Uint8Array
   }
   if (/^[\0-\x7f]*$/.test(text) && (charset === 'latin1' || charset === 'ascii')) return bytes.length;
   // Only the server knows what its other character sets can do.
-  if (!/^[a-z0-9_]+$/.test(charset)) return invalid(`The character set "${charset}" of the column "${column.name}" is not known`);
+  if (!isCharset(charset)) return invalid(`The character set "${charset}" of the column "${column.name}" is not known`);
   const there = part`CONVERT(${text} USING ${raw(charset)})`;
   const [row] = await sql`SELECT OCTET_LENGTH(${there}) AS size, CAST(CONVERT(${there} USING utf8mb4) AS BINARY) AS back`;
   const back = asBytes(row?.['back']) ?? new Uint8Array();
