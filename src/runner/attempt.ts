@@ -3,19 +3,22 @@ import { SyncError } from '../core/errors.ts';
 import type { Refusal } from '../core/match.ts';
 import type { Decision } from '../core/plan.ts';
 import { removeLeftovers } from '../tree/settle.ts';
-import { applyBatch } from './batch.ts';
+import { applyBatch, type Planned } from './batch.ts';
 import { breathe, mapCalmly } from './breathe.ts';
 import type { Context } from './context.ts';
 import { describe, uncount } from './describe.ts';
 import { followUpOf } from './follow-up.ts';
 import { type Deviations, treeOf } from './forward.ts';
-import { look, watchGit } from './look.ts';
+import { watchGit } from './git-since.ts';
+import { look } from './look.ts';
 import { gather } from './material.ts';
 import { newBatch } from './new-batch.ts';
+import { requireSameConfig } from './open-context.ts';
 import { joinFileChanges, toOperation } from './operations.ts';
 import { guardMassChange, itemId, planBatch } from './plan-batch.ts';
 import { emptyReport, type Report } from './report.ts';
 import type { Request } from './request.ts';
+import type { Snapshot } from './snapshot.ts';
 import { settledCommit, tellStubOnce } from './stub-facts.ts';
 import { checkTarget, prepareTarget, rememberTarget } from './target.ts';
 import { Refusals, Unstable } from './unstable.ts';
@@ -46,7 +49,8 @@ export class MovedItems extends Unstable {
  */
 export async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
   await checkTarget(context);
-  const still = await watchGit(context, request);
+  const since = await watchGit(context, request);
+  await requireSameConfig(context);
   context.progress({ step: 'scan', done: 0, total: 0 });
   const snapshot = await look(context, request);
   await breathe();
@@ -73,7 +77,7 @@ export async function attempt(context: Context, request: Request, refused: Map<s
     request,
   });
   if (request.dryRun) return { ...report, notices: [...tooMuch, ...report.notices] };
-  if (!(await still())) throw new Unstable('Git was at work while the batch was planned');
+  if ((await since()) !== 'nothing') throw new Unstable('Git was at work while the batch was planned');
   // No batch is unfinished here, so nothing needs them any more.
   if (snapshot.leftovers.length > 0) {
     await context.state.secure();
@@ -84,7 +88,8 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   if (writesRows) await prepareTarget(context);
   await breathe();
   const followUp = followUpOf(snapshot, decisions, gathered.material, request);
-  followUp.meta = { ...followUp.meta, ...(await rememberTarget(context)) };
+  // Before the intent: whoever finishes this batch must know for which database it was planned.
+  await rememberTarget(context);
   if (operations.length === 0) {
     if (followUp.isNeeded) await context.state.record({ ...followUp, blobs: followUp.texts });
     if (refusedWhileWriting(refused)) throw refusedEverything(refused);
@@ -94,7 +99,12 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   const { command, source, direction } = request;
   const batch = await newBatch(context, { command, source, direction, head: snapshot.git.head, undoes: null }, operations);
   await tellStubOnce(context, null);
-  const deviations = await apply(context, batch, gathered.material.texts, followUp, acting);
+  const deviations = await apply(
+    context,
+    batch,
+    { texts: gathered.material.texts, followUp, since, absent: absentOf(acting, snapshot) },
+    acting,
+  );
   const result = withDeviations({ ...report, txid: batch.txid }, deviations, acting);
   try {
     await tellStubOnce(context, settledCommit(snapshot, result, request));
@@ -106,15 +116,22 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   return result;
 }
 
-async function apply(
-  context: Context,
-  batch: Batch,
-  texts: Map<string, Uint8Array>,
-  followUp: Parameters<typeof applyBatch>[3],
-  acting: Decision[],
-): Promise<Deviations> {
+/** Of rows to be deleted, where their file was; left out where another item's file stands by now. */
+function absentOf(acting: readonly Decision[], { items }: Snapshot): Map<number, string> {
+  const taken = new Set([
+    ...items.flatMap(({ file }) => file?.seen.path ?? []),
+    ...acting.flatMap(({ file }) => (file?.kind === 'write' ? file.path : [])),
+  ]);
+  return new Map(
+    acting.flatMap(({ item: { base, file }, row }, index) =>
+      row?.kind === 'delete' && base && !file && !taken.has(base.path) ? [[index, base.path] as const] : [],
+    ),
+  );
+}
+
+async function apply(context: Context, batch: Batch, planned: Planned, acting: Decision[]): Promise<Deviations> {
   try {
-    return await applyBatch(context, batch, texts, followUp);
+    return await applyBatch(context, batch, planned);
   } catch (error) {
     if (error instanceof Unstable && error.moved.length > 0) {
       throw new MovedItems(

@@ -2,13 +2,27 @@ import type { Batch } from '../core/batch.ts';
 import type { Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { assignNames } from '../tree/names.ts';
+import { readBytes } from '../tree/read.ts';
+import type { Tree } from '../tree/tree.ts';
 import { place } from '../tree/place.ts';
 import { stage } from '../tree/stage.ts';
 import type { Context } from './context.ts';
 import { type Deviations, finishForward, type FollowUp, HOW_TO_FINISH, treeOf } from './forward.ts';
+import type { GitSince } from './git-since.ts';
 import { forget, neededTexts, settleCommit, takeBack } from './recovery.ts';
 import { type Texts, writeRows } from './rows.ts';
 import { treeId } from './tree-id.ts';
+import { Unstable } from './unstable.ts';
+
+export interface Planned {
+  /** Every text the operations need, by digest. */
+  texts: Texts;
+  followUp: FollowUp;
+  /** What git did since the plan saw the files. */
+  since: GitSince;
+  /** Files whose rows are deleted because there was none, by the index of the operation. */
+  absent: ReadonlyMap<number, string>;
+}
 
 /**
  * Applies one planned batch as a unit: intent, staged files, rows in one transaction, files, base.
@@ -19,20 +33,24 @@ import { treeId } from './tree-id.ts';
  * @throws {Unstable | Refusals | SyncError} before the point of no return; everything was taken back
  * @throws {SyncError} `COMMIT_UNKNOWN` if the database did not confirm COMMIT and cannot be asked about it; the next run settles it
  */
-export async function applyBatch(context: Context, batch: Batch, texts: Texts, followUp: FollowUp): Promise<Deviations> {
+export async function applyBatch(context: Context, batch: Batch, { texts, followUp, since, absent }: Planned): Promise<Deviations> {
   const tree = treeOf(context);
   nameFiles(batch);
   await begin(context, batch, texts);
   const changes = batch.operations.flatMap(({ files }) => files);
   context.progress({ step: 'stage', done: 0, total: changes.length });
-  await orForget(context, batch, () => stage(tree, changes, (key) => texts.get(key) ?? null));
+  await orForget(context, batch, async () => {
+    await stage(tree, changes, (key) => texts.get(key) ?? null);
+    if (changes.length > 0 && (await since()) !== 'nothing') throw new Unstable('Git was at work while files were made ready');
+    await requireAbsent(tree, absent);
+  });
   if (batch.operations.some(({ row }) => row)) {
     const id = await treeId(context.state);
     context.progress({ step: 'rows', done: 0, total: batch.operations.length });
     await commitRows(context, batch, () => writeRows(context, batch, texts, id));
   }
   context.progress({ step: 'files', done: 0, total: changes.length });
-  return finishForward(context, batch, texts, followUp, (toPlace) => place(tree, toPlace));
+  return finishForward(context, batch, { texts, followUp, since, placeFiles: (toPlace) => place(tree, toPlace) });
 }
 
 /** Temporary files are named before any is made, so that the intent holds their names. */
@@ -45,6 +63,18 @@ function nameFiles(batch: Batch): void {
   for (const operation of batch.operations) {
     operation.files = named.slice(next, next + operation.files.length);
     next += operation.files.length;
+  }
+}
+
+/** An editor may save by renaming the old file away first. */
+async function requireAbsent({ top }: Tree, absent: Planned['absent']): Promise<void> {
+  const found = await readBytes(top, [...absent.values()]);
+  const back = [...absent].filter(([, path]) => found.has(path));
+  if (back[0]) {
+    throw new Unstable(
+      `The file "${back[0][1]}" is there again`,
+      back.map(([index]) => index),
+    );
   }
 }
 

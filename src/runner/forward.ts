@@ -2,7 +2,7 @@ import type { Batch, FileChange, Operation } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Refusal } from '../core/match.ts';
-import type { BaseEntry } from '../core/model.ts';
+import type { BaseEntry, Key } from '../core/model.ts';
 import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.ts';
 import { RetryError } from '../store/store.ts';
 import { giveBack } from '../tree/give-back.ts';
@@ -10,6 +10,7 @@ import type { Outcome } from '../tree/outcome.ts';
 import { settle } from '../tree/settle.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Context } from './context.ts';
+import { type GitSince, touchedByGit } from './git-since.ts';
 import { isSuperseded } from './operations.ts';
 import { type RowOutcome, writeRepairable } from './repairable.ts';
 import { movesPrimaryKey, pendingRows, type Texts } from './rows.ts';
@@ -48,18 +49,23 @@ export interface Deviations {
   notices: string[];
 }
 
+export interface Finishing {
+  texts: Texts;
+  followUp: FollowUp;
+  /** What git did since files were last looked at. */
+  since: GitSince;
+  /** Puts the staged files in place, or rolls them forward after a crash. */
+  placeFiles(changes: FileChange[]): Promise<Outcome[]>;
+}
+
 /**
  * Everything after the point of no return: rows without transactions, files, base. From here the batch is finished, by this run or by
  * recovery; a target that moved meanwhile is a conflict of its item, never a failure of the batch.
- *
- * @param placeFiles puts the staged files in place, or rolls them forward after a crash
  */
 export async function finishForward(
   context: Context,
   batch: Batch,
-  texts: Texts,
-  followUp: FollowUp,
-  placeFiles: (changes: FileChange[]) => Promise<Outcome[]>,
+  { texts, followUp, since, placeFiles }: Finishing,
 ): Promise<Deviations> {
   const { state } = context;
   const tree = treeOf(context);
@@ -78,13 +84,17 @@ export async function finishForward(
     if (result === 'late-write') await giveBack(tree, change);
     if (result !== 'done') deviations.conflicts.set(owners.get(change) ?? 0, 'The file was edited while the batch was under way');
   }
+  const placed = outcomes.filter(({ result }) => result === 'done').map(({ change }) => change);
+  for (const change of await touchedByGit(tree.top, since, placed))
+    deviations.conflicts.set(owners.get(change) ?? 0, 'Git was at work while the batch put the file in place');
   for (const [index, operation] of batch.operations.entries()) {
     if (deviations.conflicts.has(index)) operation.outcome = 'conflict';
     else if (deviations.skipped.has(index)) operation.outcome = 'skipped';
   }
   // First the record, then the kept inodes: they may hold the only copy of a text that was written late.
+  const ended = { ...followUp, ...stillOpen(batch, followUp), drop: [...followUp.drop, ...uprooted(batch, outcomes)] };
   try {
-    await state.finish(completion(context, batch, { ...followUp, drop: [...followUp.drop, ...uprooted(batch, outcomes)] }, found));
+    await state.finish(completion(context, batch, ended, found));
   } catch (error) {
     throw unrecorded(batch, error);
   }
@@ -99,6 +109,19 @@ export async function finishForward(
 function uprooted(batch: Batch, outcomes: readonly Outcome[]): BaseEntry[] {
   const placed = new Set(outcomes.filter(({ result }) => result === 'done').map(({ change }) => change.path));
   return batch.operations.flatMap(({ base, outcome }) => (outcome && base.before && placed.has(base.before.path) ? [base.before] : []));
+}
+
+/** What was to be settled stays on record where its item ended otherwise. */
+function stillOpen({ operations }: Batch, { conflicts, holds }: FollowUp): Pick<FollowUp, 'conflicts' | 'holds'> {
+  const idOf = (mapping: string, key: Key): string =>
+    `${mapping} ${JSON.stringify(Object.entries(key).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
+  const left = new Set(
+    operations.flatMap(({ outcome, mapping, key, base, row }) =>
+      outcome ? [key, base.before?.key, row?.keyBefore].flatMap((one) => (one ? idOf(mapping, one) : [])) : [],
+    ),
+  );
+  const isOver = ({ mapping, key }: OpenConflict | Hold): boolean => !left.has(idOf(mapping, key));
+  return { conflicts: { ...conflicts, drop: conflicts.drop.filter(isOver) }, holds: { ...holds, drop: holds.drop.filter(isOver) } };
 }
 
 /** Everything is done and recorded by now: what cannot be cleared away is no failure, and the next run clears it away. */

@@ -66,6 +66,17 @@ export async function openContext(options: OpenOptions): Promise<OpenContext> {
   }
 }
 
+/**
+ * A branch brings its own configuration, and git may have switched to it while this waited: another branch's files are not to be
+ * understood by it.
+ *
+ * @throws {SyncError} `UNSTABLE` if it is not the one the context was opened with
+ */
+export async function requireSameConfig({ repository, config }: Pick<Context, 'repository' | 'config'>): Promise<void> {
+  if ((await loadConfig(repository.top, presets)).digest === config.digest) return;
+  throw new SyncError('UNSTABLE', 'sync-run.config.json changed meanwhile; nothing was changed', { hint: 'Run it again' });
+}
+
 /** The database URL: from the environment, else what `init` stored. */
 export async function targetUrl(repository: Pick<Repository, 'statePath'>, env: Environment): Promise<string> {
   const url = env.SYNC_RUN_DATABASE_URL || (await readUrl(repository.statePath));

@@ -9,7 +9,7 @@ import { reachRunner } from './reach.ts';
 import type { Report } from './report.ts';
 import { checkTarget } from './target.ts';
 import { performTask, type Task } from './task.ts';
-import { lastBatch } from './undo.ts';
+import { lastBatch, nextToUndo, type UndoOptions } from './undo.ts';
 
 /**
  * Does a typed task: through the runner of this working tree if there is one, else here, under the lock. Either way it is the same code
@@ -19,7 +19,7 @@ import { lastBatch } from './undo.ts';
  */
 export async function perform(context: Context, asked: Task): Promise<Report> {
   if (asked.dryRun) return performTask(context, asked);
-  const task = asked.kind === 'undo' ? { ...asked, last: await lastBatch(context) } : asked;
+  const task = asked.kind === 'undo' ? await pinned(context, asked) : asked;
   const options = {
     stateFolder: context.state.folder,
     version: await packageVersion(),
@@ -52,6 +52,12 @@ export async function perform(context: Context, asked: Task): Promise<Report> {
       runner.close();
     }
   }
+}
+
+/** What "the last batch" was when this was typed, not when its turn comes. Only the end of an unfinished one tells whether it is the last. */
+async function pinned<T extends UndoOptions>(context: Context, asked: T): Promise<T> {
+  const isOpen = asked.txid === null && (await context.state.intent()) !== null;
+  return { ...asked, last: await lastBatch(context), txid: isOpen ? null : (asked.txid ?? (await nextToUndo(context))) };
 }
 
 /** Waiting for the runner is bounded; once the batch is at work it is not waiting any more. */

@@ -6,6 +6,7 @@ import { rollForward } from '../tree/place.ts';
 import { discard } from '../tree/settle.ts';
 import type { Context } from './context.ts';
 import { findInserted, finishForward, followUpOfIntent, noFollowUp, treeOf } from './forward.ts';
+import { type GitSince, watchGit } from './git-since.ts';
 import { fenceOf, pendingRows, wrongTarget } from './rows.ts';
 import { treeId } from './tree-id.ts';
 
@@ -21,13 +22,13 @@ export interface Recovered {
  *
  * @throws {SyncError} `WRONG_TARGET` or `UNREACHABLE` where nobody can say yet; the intent stays
  */
-export async function recover(context: Context): Promise<Recovered | null> {
+export async function recover(context: Context, request: Parameters<typeof watchGit>[1]): Promise<Recovered | null> {
   const batch = await context.state.intent();
   if (!batch) return null;
   // What is done from here on must never be on the disk without the intent.
   await context.state.secure();
   try {
-    return await end(context, batch);
+    return await end(context, batch, await watchGit(context, request));
   } catch (error) {
     if (!(error instanceof RetryError)) throw error;
     throw new SyncError('UNREACHABLE', 'The database is locked by others, so the last batch cannot be finished yet', {
@@ -37,7 +38,7 @@ export async function recover(context: Context): Promise<Recovered | null> {
   }
 }
 
-async function end(context: Context, batch: Batch): Promise<Recovered> {
+async function end(context: Context, batch: Batch, since: GitSince): Promise<Recovered> {
   if (batch.operations.some(({ row }) => row) && (await settleCommit(context, batch)) === 'void') {
     await takeBack(context, batch);
     return { batch, outcome: 'never-happened' };
@@ -45,9 +46,12 @@ async function end(context: Context, batch: Batch): Promise<Recovered> {
   if (batch.repairable) requireMappings(context, batch);
   const texts = await context.state.blobs(neededTexts(batch));
   await findInserted(context, batch);
-  await finishForward(context, batch, texts, followUpOfIntent(batch), (changes) =>
-    rollForward(treeOf(context), changes, (key) => texts.get(key) ?? null),
-  );
+  await finishForward(context, batch, {
+    texts,
+    followUp: followUpOfIntent(batch),
+    since,
+    placeFiles: (changes) => rollForward(treeOf(context), changes, (key) => texts.get(key) ?? null),
+  });
   return { batch, outcome: 'finished' };
 }
 

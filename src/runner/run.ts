@@ -43,7 +43,7 @@ export async function withLock<T>(
 
 /** The same, for whoever holds the lock already. */
 async function runLocked(context: Context, request: Request): Promise<Report> {
-  const recovered = await recover(context);
+  const recovered = await recover(context, request);
   const report = await attempts(context, request);
   if (recovered) {
     const what = recovered.outcome === 'finished' ? 'was finished' : 'had not been committed and was taken back';

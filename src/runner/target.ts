@@ -8,7 +8,19 @@ import { treeId } from './tree-id.ts';
  *
  * @throws {SyncError} `WRONG_TARGET` if its identity differs, or if it lacks the last batch of this tree
  */
-export async function checkTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<void> {
+export async function checkTarget(context: Pick<Context, 'state' | 'store'>): Promise<void> {
+  const { state } = context;
+  const meta = await state.meta();
+  const { txid: last } = await checkIdentity(context);
+  if (!meta.tree || meta.rowTxid === undefined) return;
+  if (last === meta.rowTxid) return;
+  // What a crash cut short is in the database or fenced there before the state says so; whoever writes has settled it by now.
+  const unfinished = await state.intent();
+  if (!unfinished || (last !== unfinished.txid && last !== fenceOf(unfinished))) throw wrongTarget();
+}
+
+/** The part of it that holds for an unfinished batch, too, whose txid may be in the database or not. */
+export async function checkIdentity({ state, store }: Pick<Context, 'state' | 'store'>): ReturnType<Context['store']['identity']> {
   const meta = await state.meta();
   const identity = await store.identity(meta.tree);
   if (meta.targetId ? identity.id !== meta.targetId : meta.targetServer && meta.targetServer !== identity.server) {
@@ -16,12 +28,7 @@ export async function checkTarget({ state, store }: Pick<Context, 'state' | 'sto
       hint: 'Check SYNC_RUN_DATABASE_URL; if the database was replaced on purpose: npx sync-run init --new-target',
     });
   }
-  if (!meta.tree || meta.rowTxid === undefined) return;
-  const last = identity.txid;
-  if (last === meta.rowTxid) return;
-  // What a crash cut short is in the database or fenced there before the state says so; whoever writes has settled it by now.
-  const unfinished = await state.intent();
-  if (!unfinished || (last !== unfinished.txid && last !== fenceOf(unfinished))) throw wrongTarget();
+  return identity;
 }
 
 /** Makes the database ready for row writes, once, and remembers which one it is. */
@@ -35,9 +42,9 @@ export async function prepareTarget({ state, store }: Pick<Context, 'state' | 's
 }
 
 /** Remembers the database of the first base where it holds no table of ours (an export needs none). */
-export async function rememberTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<Record<string, string>> {
+export async function rememberTarget({ state, store }: Pick<Context, 'state' | 'store'>): Promise<void> {
   const meta = await state.meta();
-  if (meta.targetServer) return {};
+  if (meta.targetServer) return;
   const identity = await store.identity();
-  return { targetServer: identity.server, ...(identity.id ? { targetId: identity.id } : {}) };
+  await state.setMeta({ targetServer: identity.server, ...(identity.id ? { targetId: identity.id } : {}) });
 }

@@ -9,7 +9,9 @@ import { RetryError } from '../store/store.ts';
 import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { followUpOfIntent } from './forward.ts';
+import { watchGit } from './git-since.ts';
 import { newBatch } from './new-batch.ts';
+import { requireSameConfig } from './open-context.ts';
 import { neededTexts, recover } from './recovery.ts';
 import { emptyReport, type Report } from './report.ts';
 import { type Refused, reverseAll } from './reverse.ts';
@@ -38,11 +40,16 @@ export async function undo(context: Context, options: UndoOptions): Promise<Repo
   const started = performance.now();
   const { last = await lastBatch(context) } = options;
   const work = async (): Promise<Report> => {
-    if (!options.dryRun) await recover(context);
+    if (!options.dryRun) await recover(context, byHand(options));
     return (await doneBefore(context, options.txid, last)) ?? attempt(context, options);
   };
   const report = options.dryRun ? await work() : await withLock(context, { command: 'undo', lockTimeout: options.lockTimeout }, work);
   return { ...report, ms: Math.round(performance.now() - started) };
+}
+
+/** Nothing waits for an undo but who typed it. */
+function byHand({ dryRun, lockTimeout }: UndoOptions): Parameters<typeof watchGit>[1] {
+  return { byGit: false, dryRun, lockTimeout };
 }
 
 /** The newest batch that is finished. */
@@ -75,6 +82,8 @@ async function doneBefore({ state }: Context, txid: string | null, last: string 
 /** @param refused what the database did not take when it was tried before */
 async function attempt(context: Context, options: UndoOptions, refused: Refused = new Map()): Promise<Report> {
   await checkTarget(context);
+  const since = await watchGit(context, byHand(options));
+  await requireSameConfig(context);
   const batch = await findBatch(context, options.txid);
   const texts = await context.state.blobs(neededTexts(batch));
   const report = emptyReport('undo', options.dryRun);
@@ -92,7 +101,7 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
   reversal.alongside = { holds: holds(context, operations, texts), conflicts: reopened };
   await tellStubOnce(context, null);
   try {
-    const deviations = await applyBatch(context, reversal, texts, followUpOfIntent(reversal));
+    const deviations = await applyBatch(context, reversal, { texts, followUp: followUpOfIntent(reversal), since, absent: new Map() });
     const isDone = (_: Operation, index: number): boolean => !deviations.conflicts.has(index) && !deviations.skipped.has(index);
     count(report, operations.filter(isDone));
     for (const index of deviations.conflicts.keys()) report.conflicts.push(conflictOf(operations[index]!));
@@ -103,7 +112,7 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
     if (error instanceof Refusals)
       return attempt(context, { ...options, txid: batch.txid }, new Map([...refused, ...placed(error.items, places)]));
     if (!(error instanceof Unstable || error instanceof RetryError)) throw error;
-    throw new SyncError('UNSTABLE', 'A row changed while the batch was taken back; nothing was changed', {
+    throw new SyncError('UNSTABLE', 'A row changed, or git was at work, while the batch was taken back; nothing was changed', {
       hint: 'Run it again',
       cause: error,
     });
@@ -119,17 +128,20 @@ function placed(refused: Refused, places: readonly number[]): [number, Refusal][
   return [...refused].map(([index, refusal]) => [places[index]!, refusal]);
 }
 
-async function findBatch(context: Context, txid: string | null): Promise<Batch & { status: BatchStatus }> {
+/** The last batch that is not itself taken back, by its txid; null if there is none. */
+export async function nextToUndo({ state }: Pick<Context, 'state'>): Promise<string | null> {
+  // An undo that was cut short before it had done anything took nothing back.
+  const history = (await state.history()).filter(({ status }) => status === 'done');
+  const undone = new Set<string>();
+  // The newest first: an undo that was itself taken back took nothing back.
+  for (const entry of history) if (entry.undoes !== null && !undone.has(entry.txid)) undone.add(entry.undoes);
+  const last = history.find((entry) => entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0);
+  return last?.txid ?? null;
+}
+
+async function findBatch(context: Context, wanted: string | null): Promise<Batch & { status: BatchStatus }> {
   const { state } = context;
-  if (txid === null) {
-    // An undo that was cut short before it had done anything took nothing back.
-    const history = (await state.history()).filter(({ status }) => status === 'done');
-    const undone = new Set<string>();
-    // The newest first: an undo that was itself taken back took nothing back.
-    for (const entry of history) if (entry.undoes !== null && !undone.has(entry.txid)) undone.add(entry.undoes);
-    const last = history.find((entry) => entry.undoes === null && !undone.has(entry.txid) && entry.counts.files + entry.counts.rows > 0);
-    txid = last?.txid ?? null;
-  }
+  const txid = wanted ?? (await nextToUndo(context));
   const batch = txid === null ? null : await state.batch(txid);
   if (!batch || batch.status !== 'done') {
     throw new SyncError('NOT_FOUND', txid === null ? 'There is no batch to take back' : `There is no finished batch "${txid}"`, {

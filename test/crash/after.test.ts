@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
-import { pagesConfig } from '../helpers/project.ts';
-import { at } from '../helpers/scenario.ts';
+import { createDatabase, createPages, createProject, pagesConfig } from '../helpers/project.ts';
+import { addPages, at } from '../helpers/scenario.ts';
 import { throughProxy } from './cutting.ts';
 import { createPagesProject, type Pages, stepsOf, type World } from './pages.ts';
 import { full, survived } from '../prove/cases.ts';
@@ -224,4 +224,21 @@ describe('an undo', () => {
     }
     survived(t, { cases: kills });
   });
+});
+
+it('the database of a first export that was cut short is known to whoever finishes it', async (t) => {
+  const project = await createProject(t, { engine: 'sqlite' });
+  await addPages(project.db, { home: 'home', about: 'about' });
+  // Before the first step at which there is a batch.
+  for (let killAt = 1; (await intentOf(project)) === null; killAt++) {
+    const said = await (await startRun(project, { request: { direction: 'export' }, killAt })).go();
+    assert.equal(said, null, 'the export was killed');
+  }
+  const other = await createDatabase('sqlite', project.repo.beside('other.db'));
+  await createPages(other);
+  await addPages(other, { home: 'another home', about: 'another about' });
+  const said = await runHere(project, { direction: 'export' }, { ...project.env, SYNC_RUN_DATABASE_URL: other.url });
+  assert.deepEqual([said.exit, said.code], [4, 'WRONG_TARGET'], said.message);
+  assert.equal((await runHere(project, { direction: 'export' })).exit, 0);
+  assert.deepEqual(await project.files(), { [at('about')]: 'about', [at('home')]: 'home' });
 });

@@ -317,7 +317,10 @@ describe('a batch whose transaction comes late', () => {
     it(`on ${engine} is never committed once somebody has settled it as void`, async (t) => {
       const project = await pages(t, engine);
       await project.write(at('home'), 'from the file');
-      const settle = (): Promise<void> => project.with(async (other) => assert.equal((await recover(other))?.outcome, 'never-happened'));
+      const settle = (): Promise<void> =>
+        project.with(async (other) =>
+          assert.equal((await recover(other, { byGit: true, dryRun: false, lockTimeout: 0 }))?.outcome, 'never-happened'),
+        );
       const late = await meanwhile(project, 'rows', settle).catch((error: SyncError) => error);
       assert.equal((await bodies(project.db)).home, 'home', 'a batch that was settled as void is never committed');
       assert.equal('code' in late && late.code, 'WRONG_TARGET');
@@ -394,3 +397,50 @@ async function onServer(t: TestContext, engine: Engine = 'innodb') {
   const stuck = () => some("SELECT id AS id FROM information_schema.processlist WHERE state = 'User lock'");
   return { project, connection: await database.connect(), waiting, stuck };
 }
+
+describe('a file that is away for a moment', () => {
+  it('while it is saved keeps its row, whoever looked just then', async (t) => {
+    const project = await pages(t);
+    await project.repo.remove(at('home'));
+    await project.repo.remove(at('about'));
+    const back = (): Promise<void> => project.write(at('home'), 'saved by then');
+    const report = await meanwhile(project, 'intent', back, { allowMassChange: true });
+    assert.deepEqual([report.rows.deleted, report.rows.written, exitOf(report)], [1, 1, 0]);
+    assert.deepEqual(await bodies(project.db), { home: 'saved by then', news: 'news' });
+    await assertQuiet(project);
+  });
+
+  it('and whose name another item takes at the same time is gone all the same', async (t) => {
+    const project = await pages(t);
+    await project.repo.remove(at('about'));
+    await project.repo.move(at('home'), at('about'));
+    await project.run('sync', { allowMassChange: true });
+    assert.deepEqual(await bodies(project.db), { about: 'home', news: 'news' });
+    await assertQuiet(project);
+  });
+});
+
+describe('a conflict that is settled while its file is edited', () => {
+  it('is still one: what was left of it is not taken for settled', async (t) => {
+    const project = await pages(t);
+    await project.repo.commit('Begin');
+    await project.write(at('home'), 'of the file');
+    await setBody(project.db, 'home', 'of the row');
+    await project.run('sync');
+    // Settled for the row on another branch, so that only the record knows of the conflict here.
+    await project.repo.commit('Mine');
+    await project.repo.git('switch', '--quiet', '--create', 'other', 'HEAD~1');
+    await project.resolve('row', at('home'));
+    await project.repo.commit('Theirs');
+    await project.repo.git('switch', '--quiet', 'main');
+    assert.deepEqual(conflicts(await project.run('sync')), [at('home')]);
+    const save = (): Promise<void> => project.write(at('home'), 'saved meanwhile');
+    const settling = project.with((context) =>
+      resolve(disturbed(context, 'intent', save), { paths: [at('home')], how: 'row', dryRun: false, lockTimeout: 1_000 }),
+    );
+    assert.deepEqual(conflicts(await settling), [at('home')]);
+    await project.run('sync');
+    assert.equal((await bodies(project.db)).home, 'of the row', 'the row is not overwritten without asking');
+    assert.equal(await project.read(at('home')), 'saved meanwhile');
+  });
+});

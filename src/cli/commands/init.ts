@@ -8,7 +8,7 @@ import { openRepository, type Repository } from '../../git/repository.ts';
 import type { Context } from '../../runner/context.ts';
 import type { Report } from '../../runner/report.ts';
 import { defaultRequest } from '../../runner/request.ts';
-import { checkTarget, prepareTarget } from '../../runner/target.ts';
+import { checkIdentity, checkTarget, prepareTarget } from '../../runner/target.ts';
 import { openState } from '../../state/open.ts';
 import { readUrl, writeUrl } from '../../state/secrets.ts';
 import type { State } from '../../state/state.ts';
@@ -88,7 +88,7 @@ async function setUp(call: Call<InitOptions>, context: Context, asking: boolean)
 async function refuseOtherTarget({ statePath }: Repository, store: Store): Promise<void> {
   const state = await openState(statePath, { mode: 'read' });
   try {
-    if (!(await state.intent())) await checkTarget({ state, store });
+    await ((await state.intent()) ? checkIdentity : checkTarget)({ state, store });
   } finally {
     await state.close();
   }

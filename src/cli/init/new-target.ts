@@ -1,4 +1,5 @@
 import type { Context } from '../../runner/context.ts';
+import { MOVED_META } from '../../runner/moved.ts';
 import { takeBack } from '../../runner/recovery.ts';
 import { withLock } from '../../runner/run.ts';
 
@@ -9,6 +10,6 @@ export function forgetTarget(context: Context, { lockTimeout }: { lockTimeout: n
     const unfinished = await state.intent();
     if (unfinished) await takeBack(context, unfinished);
     await state.forgetBase();
-    await state.setMeta({ targetId: null, targetServer: null, rowTxid: null, tree: null });
+    await state.setMeta({ targetId: null, targetServer: null, rowTxid: null, tree: null, [MOVED_META]: null });
   });
 }
