@@ -1,5 +1,5 @@
 import type { Digest } from './digest.ts';
-import type { BaseEntry, FileSeen, Key, Mapping, RowSeen } from './model.ts';
+import { type BaseEntry, type FileSeen, isNamed, type Key, type Mapping, type RowSeen } from './model.ts';
 import { type Item, type ItemFacts, noFacts } from './plan.ts';
 import type { SkipCode } from './skips.ts';
 
@@ -53,12 +53,14 @@ type Draft = { base: BaseEntry | null; file: FileSide | null; row: RowSide | nul
  */
 export function match(findings: Findings, factsOf: (path: string) => ItemFacts = () => noFacts): Matched {
   const { mapping } = findings;
-  const rows = new Leftovers(findings.rows, (row) => row.seen.pk);
+  const rows = new Leftovers(findings.rows, (row, index) => (isNamed(row.seen.pk) ? row.seen.pk : `${index}`));
   const files = new Leftovers(findings.files, (file) => file.seen.path);
   const forgotten: BaseEntry[] = [];
   const drafts: Draft[] = [];
   for (const base of findings.base) {
-    if (sameSource(base, mapping)) drafts.push({ base, file: null, row: rows.take(base.pk) });
+    const row = sameSource(base, mapping) ? rows.take(base.pk) : null;
+    // After a changed mapping only the primary key tells which row it was; another one may have its key, and its file, by now.
+    if (row || base.fingerprint === mapping.fingerprint) drafts.push({ base, file: null, row });
     else forgotten.push(base);
   }
   attachRowsByKey(mapping, drafts, rows);
@@ -94,15 +96,15 @@ function forgetAcrossConfigurations(draft: Draft, mapping: Mapping, forgotten: B
 }
 
 function attachRowsByKey(mapping: Mapping, drafts: Draft[], rows: Leftovers<RowSide>): void {
-  const byKey = new Map<string, RowSide | null>();
-  for (const row of rows.rest()) {
-    const id = keyId(mapping, row.seen.key);
-    byKey.set(id, byKey.has(id) ? null : row);
+  const byKey = new Map<string, string | null>();
+  for (const [id, row] of rows.entries()) {
+    const key = keyId(mapping, row.seen.key);
+    byKey.set(key, byKey.has(key) ? null : id);
   }
   for (const draft of drafts) {
     if (draft.row || !draft.base) continue;
-    const row = byKey.get(keyId(mapping, draft.base.key));
-    if (row) draft.row = rows.take(row.seen.pk);
+    const id = byKey.get(keyId(mapping, draft.base.key));
+    if (id) draft.row = rows.take(id);
   }
 }
 
@@ -232,8 +234,8 @@ function misplaced({ base, file }: Draft): boolean {
 class Leftovers<T> {
   readonly #things: Map<string, T>;
 
-  constructor(things: readonly T[], idOf: (thing: T) => string) {
-    this.#things = new Map(things.map((thing) => [idOf(thing), thing]));
+  constructor(things: readonly T[], idOf: (thing: T, index: number) => string) {
+    this.#things = new Map(things.map((thing, index) => [idOf(thing, index), thing]));
   }
 
   peek(id: string): T | null {
@@ -248,5 +250,9 @@ class Leftovers<T> {
 
   rest(): T[] {
     return [...this.#things.values()];
+  }
+
+  entries(): [id: string, thing: T][] {
+    return [...this.#things];
   }
 }

@@ -64,6 +64,11 @@ export interface MappingRules {
 /** A primary key as JSON: an array of strings, or of `{"x":"hex"}` for binary columns, in the order of the table's key. */
 export type PrimaryKey = string;
 
+/** Whether no part of it is NULL: SQLite lets many rows have such a key. */
+export function isNamed(pk: PrimaryKey): boolean {
+  return !pk.includes('null') || !(JSON.parse(pk) as unknown[]).includes(null);
+}
+
 /** The value of a key column as text; NULL stays null. */
 export type Key = Record<string, string | null>;
 

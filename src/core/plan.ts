@@ -179,26 +179,31 @@ function carryChanges(decision: Decision, policy: Policy, winner: Side, loser: S
   const name = compareNames(item);
   const onlyName = textFrom === null && sides.filePath !== sides.rowPath;
   const nameFrom = name === 'conflict' || (policy.settle && onlyName) ? winner : ahead(name);
-  const toFile = (textFrom === 'row' || nameFrom === 'row') && writes(policy.direction, 'file');
-  const toRow = (textFrom === 'file' || nameFrom === 'file') && writes(policy.direction, 'row');
+  const to = { file: textFrom === 'row' || nameFrom === 'row', row: textFrom === 'file' || nameFrom === 'file' };
   let result: Decision = { ...decision, loser };
+  let refused: Decision['skip'] = null;
   for (const side of ['file', 'row'] as const) {
-    const wanted = textFrom === other(side) || nameFrom === other(side);
-    if (!wanted) continue;
-    if (!writes(policy.direction, side)) result = { ...result, ahead: other(side) };
-    else {
-      const refusal = forbidden(item, side) ?? emptied(item, textFrom === other(side) ? side : null, policy, disputed);
+    if (!to[side]) continue;
+    if (writes(policy.direction, side)) {
+      const refusal = emptied(item, textFrom === other(side) ? side : null, policy, disputed);
       if (refusal) return { ...decision, skip: refusal };
+      refused = forbidden(item, side);
+      if (!refused) continue;
+      // What is settled is settled as a whole.
+      if (disputed || !to[other(side)]) return { ...decision, skip: refused };
     }
+    result = { ...result, ahead: other(side) };
+    to[side] = false;
   }
-  if (toFile) {
+  if (refused && !to.file && !to.row) return { ...decision, skip: refused };
+  if (to.file) {
     result.file = {
       kind: 'write',
       path: nameFrom === 'row' ? sides.rowPath : sides.filePath,
       text: textFrom === 'row' ? 'row' : 'file',
     };
   }
-  if (toRow) {
+  if (to.row) {
     const key = nameFrom === 'file' ? item.file?.key : null;
     if (key === undefined || (nameFrom === 'file' && key === null)) {
       return { ...decision, skip: { code: 'WRONG_PATH', message: `The new name "${sides.filePath}" stands for no possible row` } };

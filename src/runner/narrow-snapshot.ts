@@ -43,6 +43,7 @@ export async function takeNarrowSnapshot(context: Context, paths: readonly strin
     conflicts,
     holds,
     lookups: new Map(),
+    movedOut: null,
     texts: new Map(),
     leftovers: [],
   };

@@ -3,7 +3,7 @@ import type { Batch, Operation, RowChange } from '../core/batch.ts';
 import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId, type Refusal } from '../core/match.ts';
-import type { Key, RowImage } from '../core/model.ts';
+import { isNamed, type Key, type RowImage } from '../core/model.ts';
 import type { RowShape } from '../core/table.ts';
 import { type LockedRow, type LockedSeen, RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
@@ -164,8 +164,9 @@ async function writeTogether(session: Session, pending: Pending[], texts: Texts)
     const rows = group.map(({ change }) => ({ pk: change.pk ?? '', text: textOf(texts, change.textAfter) }));
     try {
       // In a savepoint, so that a refusal leaves none of the group written.
-      const all = await session.sql.begin(() => session.updateTexts(first.checked.shape, first.change.set, rows));
-      if (!all) throw new Unstable(`A row of "${first.checked.shape.table}" changed while it was written`);
+      await session.sql.begin(async () => {
+        if (!(await session.updateTexts(first.checked.shape, first.change.set, rows))) throw new RefusedError('Not every row was written');
+      });
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       continue;
@@ -182,7 +183,7 @@ async function writeTogether(session: Session, pending: Pending[], texts: Texts)
  */
 export async function writeRow(
   session: Session,
-  { change, checked }: Pending,
+  { index, change, checked }: Pending,
   texts: Texts,
   temporaryKey: Key | null = null,
 ): Promise<void> {
@@ -190,13 +191,15 @@ export async function writeRow(
   const before = textOf(texts, change.textBefore);
   let done = true;
   if (change.kind === 'delete') done = await session.delete(shape, change.pk ?? '', before);
-  else if (change.kind === 'insert') change.pk = await session.insert(shape, change.set, textOf(texts, change.textAfter));
-  else if (temporaryKey) done = await session.update(shape, change.pk ?? '', keyImage(temporaryKey), null, before);
+  else if (change.kind === 'insert') {
+    change.pk = await session.insert(shape, change.set, textOf(texts, change.textAfter));
+    if (change.pk !== null && !isNamed(change.pk)) throw new RefusedError('The new row has no primary key: the database left it NULL');
+  } else if (temporaryKey) done = await session.update(shape, change.pk ?? '', keyImage(temporaryKey), null, before);
   else {
     const text = change.textAfter === change.textBefore ? null : textOf(texts, change.textAfter);
     done = await session.update(shape, change.pk ?? '', change.set, text, before);
   }
-  if (!done) throw new Unstable(`A row of "${shape.table}" changed while it was written`);
+  if (!done) throw new Unstable(`A row of "${shape.table}" changed while it was written`, [index]);
   if (movesPrimaryKey(change, shape)) change.pk = (await session.find(shape, temporaryKey ?? change.key))[0] ?? change.pk;
 }
 

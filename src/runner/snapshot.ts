@@ -3,9 +3,10 @@ import type { CheckedMapping } from '../config/check.ts';
 import { refuseBlocked, refuseCollisions, refuseDuplicates, refuseUnsafe } from '../core/blocked.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
+import { movedOut } from '../core/moved-out.ts';
 import { keyOf, type Lookups, type Names, pathOf, readNames } from '../core/item-path.ts';
-import { type FileSide, keyId, match, type RowSide } from '../core/match.ts';
-import type { BaseEntry, FileSeen, Mapping, RowSeen } from '../core/model.ts';
+import { type FileSide, keyId, match, type Refusal, type RowSide } from '../core/match.ts';
+import { type BaseEntry, type FileSeen, isNamed, type Mapping, type RowSeen } from '../core/model.ts';
 import { canonical } from '../core/newlines.ts';
 import type { Item } from '../core/plan.ts';
 import { type Skip, skipAt } from '../core/skips.ts';
@@ -17,6 +18,7 @@ import { breathe, mapCalmly } from './breathe.ts';
 import type { Context } from './context.ts';
 import { type AbsentFacts, factsOf, type GitFacts, nothingAbsent, readAbsentFacts, readGitFacts } from './git-facts.ts';
 import { readBase } from './read-base.ts';
+import { type Moved, readMoved } from './moved.ts';
 import { withRecords } from './remembered.ts';
 
 /** Both sides and the base at one moment, paired into items. */
@@ -31,6 +33,8 @@ export interface Snapshot {
   conflicts: OpenConflict[];
   holds: Hold[];
   lookups: ReadonlyMap<string, Lookups>;
+  /** Of items that an exclude pattern has taken out of scope by where their file went; null where not everything was looked at. */
+  movedOut: Moved | null;
   /** Texts that were read on the way, by the digest of their bytes. */
   texts: Map<Digest, Uint8Array>;
   /** Files of our own that a crash left behind. */
@@ -64,6 +68,8 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const absent = isAbsent ? await readAbsentFacts(repository, config.root, { head: git.head, since, indexFile }) : nothingAbsent;
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
   const claims = claimsOf(base, found);
+  const renames = new Map([...readMoved(meta), ...git.renames]);
+  const out = new Map<string, string>();
   const skips: Skip[] = [...tree.skips, ...outside.skips];
   const unreadable = new Map(skips.map((skip) => [skip.path, skip]));
   const items: Item[] = [];
@@ -83,16 +89,30 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     refuseDuplicates(mapping, sides.rows);
     // A row that was renamed to an excluded path takes its file out of scope with it.
     const away = new Set(sides.rows.filter((row) => excluded(row.path)).map((row) => row.seen.pk));
-    const out = new Set(base.filter((entry) => entry.mapping === mapping.name && away.has(entry.pk)).map(({ path }) => path));
-    const kept = {
-      rows: sides.rows.filter((row) => !excluded(row.path)),
-      files: sides.files.filter((file) => !excluded(file.seen.path) && !out.has(file.seen.path)),
-    };
+    const withoutRow = new Set(base.filter((entry) => entry.mapping === mapping.name && away.has(entry.pk)).map(({ path }) => path));
     const left = [...sides.rows.map((row) => row.path), ...sides.files.map((file) => file.seen.path)].filter(excluded);
     for (const path of new Set(left)) skips.push({ path: path ?? '', code: 'EXCLUDED', message: 'An exclude pattern matches' });
-    const own = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
+    const inScope = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
+    // And a file takes its row.
+    const inside = sides.files.filter(({ seen }) => !excluded(seen.path));
+    const gone = movedOut({
+      base: inScope,
+      rows: sides.rows,
+      files: { excluded: sides.files.filter(({ seen }) => excluded(seen.path)), others: inside },
+      renames,
+    });
+    for (const [{ path }, to] of gone) {
+      out.set(to, path);
+      skips.push({ path, code: 'EXCLUDED', message: `Its file was moved to "${to}", which an exclude pattern matches` });
+    }
+    const withoutFile = new Set([...gone.keys()].map(({ pk }) => pk));
+    const own = inScope.filter((entry) => !gone.has(entry));
+    const kept = {
+      rows: sides.rows.filter((row) => !excluded(row.path) && !withoutFile.has(row.seen.pk)),
+      files: inside.filter((file) => !withoutRow.has(file.seen.path)),
+    };
     const inherited = inheritance(mapping, kept.rows);
-    const matched = match({ mapping, base: own, ...kept, renames: git.renames }, (path) => factsOf(git, absent, path));
+    const matched = match({ mapping, base: own, ...kept, renames }, (path) => factsOf(git, absent, path));
     await breathe();
     for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds))) {
       items.push(mapping.rules.inherits ? { ...item, facts: { ...item.facts, inherited: inherited(item) } } : item);
@@ -117,6 +137,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     conflicts,
     holds,
     lookups: new Map([...found].map(([name, { lookups }]) => [name, lookups])),
+    movedOut: out,
     texts,
     leftovers: tree.leftovers,
   };
@@ -206,8 +227,12 @@ async function readOutside(context: Context, base: BaseEntry[], scanned: FileSee
 
 function rowSide(mapping: Mapping, root: string, seen: RowSeen, text: Digest, lookups: Lookups): RowSide {
   const place = pathOf(mapping, root, seen.key, lookups);
-  return 'path' in place ? { seen, text, path: place.path, refusal: null } : { seen, text, path: null, refusal: place.refusal };
+  if (!('path' in place)) return { seen, text, path: null, refusal: place.refusal };
+  return { seen, text, path: place.path, refusal: isNamed(seen.pk) ? null : nameless };
 }
+
+/** Where the primary key may be NULL, as in SQLite, many rows can have it. */
+const nameless: Refusal = { code: 'EMPTY_NAME', message: 'Its primary key is NULL, so that it cannot be told from other rows' };
 
 /**
  * Files that are some mapping's by its base, while their row is there: after the paths of mappings were changed, a file can have the shape

@@ -221,7 +221,7 @@ async function createDesk(t: TestContext, project: Project, rows: Rows): Promise
       const unfinished = await state.intent();
       if (unfinished) await state.abandon(unfinished.txid);
       await state.forgetBase();
-      await state.setMeta({ head: null, headLog: null, targetId: null, targetServer: null, rowTxid: null, tree: null });
+      await state.setMeta({ head: null, headLog: null, targetId: null, targetServer: null, rowTxid: null, tree: null, moved: null });
     },
   };
   return desk;

@@ -229,7 +229,8 @@ export const mutantsOfDurability: readonly Mutant[] = [
     promise: 'G4',
     file: 'src/runner/recovery.ts',
     find: "for (const txid of ['', last]) await",
-    replace: 'for (const txid of [last]) await',
+    // The time in the row is another one with the next second, so that to write the same txid would change something at times.
+    replace: 'for (const txid of [] as string[]) await',
     rig: 'test/prove/order.test.ts',
     tests: /interrupted sync/,
     red: /every rule of the order was kept/,

@@ -11,9 +11,9 @@ export const mutantsOfOrder: readonly Mutant[] = [
     also: [
       {
         file: 'src/runner/batch.ts',
-        find: '(toPlace) => place(tree, toPlace));',
+        find: '(toPlace) => place(tree, toPlace) });',
         replace:
-          'async (toPlace) => {\n    const placed = await place(tree, toPlace);\n    await begin(context, batch, texts);\n    return placed;\n  });',
+          'async (toPlace) => {\n    const placed = await place(tree, toPlace);\n    await begin(context, batch, texts);\n    return placed;\n  } });',
       },
     ],
     rig: 'test/prove/order.test.ts',

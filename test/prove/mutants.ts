@@ -8,6 +8,7 @@ import { mutantsOfNames } from './mutants-names.ts';
 import { mutantsOfOrder } from './mutants-order.ts';
 import { mutantsOfPlans } from './mutants-plan.ts';
 import { mutantsOfRows } from './mutants-rows.ts';
+import { mutantsOfWaiting } from './mutants-waiting.ts';
 import type { Mutant } from './mutate.ts';
 
 /** Every protection, and the rig that goes red without it. */
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...mutantsLive,
   ...mutantsOfHostility,
   ...mutantsOfNames,
+  ...mutantsOfWaiting,
 ];

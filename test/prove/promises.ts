@@ -88,6 +88,10 @@ export const promises: readonly Promised[] = [
       own('scenarios/races'),
       own('scenarios/clones', /two clones/),
       own('scenarios/branches'),
+      own('scenarios/git-between', /^git at work/),
+      own('scenarios/waiting-moves'),
+      own('scenarios/keys', /lets be NULL/),
+      own('state/prune', /newest/),
       own('tree/give-back'),
     ],
   },
@@ -137,7 +141,11 @@ export const promises: readonly Promised[] = [
     id: 'G15',
     promise: 'A branch runs no code, and aims at no other database',
     fault: 'branches with a configuration, hooks, packages, settings and links of their own',
-    rigs: [prove('hostile-branch'), own('hooks/stub', /git tracks|not from the working tree/)],
+    rigs: [
+      prove('hostile-branch'),
+      own('scenarios/git-between', /^a configuration/),
+      own('hooks/stub', /git tracks|not from the working tree/),
+    ],
   },
   {
     id: 'G16',
@@ -166,7 +174,7 @@ export const promises: readonly Promised[] = [
     id: 'G19',
     promise: 'A wrong or restored database and a lost state are noticed',
     fault: 'another database, an older copy, a deleted or older state, a copied working tree; commands, hooks and runners in it',
-    rigs: [prove('restored'), own('scenarios/clones', /because|deleted|a copy of a tree/), crash('after', /in doubt/)],
+    rigs: [prove('restored'), own('scenarios/clones', /because|deleted|a copy of a tree/), crash('after', /in doubt|first export/)],
   },
   {
     id: 'G20',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { createProject, done, type Engine, exitOf, nothing, pagesConfig, type Project } from '../helpers/project.ts';
-import { addPages, assertQuiet, at, skips } from '../helpers/scenario.ts';
+import { addPages, assertQuiet, at, refusalOf, skips } from '../helpers/scenario.ts';
 
 useMariadb();
 
@@ -164,5 +164,37 @@ describe('keys of all kinds', () => {
       { type: 'post', slug: 'home', body: 'post edited' },
     ]);
     await assertQuiet(project);
+  });
+});
+
+describe('a primary key that SQLite lets be NULL', () => {
+  const setUp = ['CREATE TABLE pages (id TEXT PRIMARY KEY, lang TEXT NOT NULL, slug TEXT NOT NULL, body TEXT)'];
+
+  it('makes rows that are left alone by name, each of them', async (t) => {
+    const project = await table(t, 'sqlite', [
+      ...setUp,
+      "INSERT INTO pages VALUES ('1', 'en', 'home', 'home'), (NULL, 'en', 'about', 'about'), (NULL, 'en', 'news', 'news')",
+    ]);
+    assert.deepEqual(Object.keys(await project.files()), [at('home')]);
+    const report = await project.run('sync');
+    assert.deepEqual(skips(report), { [at('about')]: 'EMPTY_NAME', [at('news')]: 'EMPTY_NAME' });
+    assert.equal(exitOf(report), 1);
+    await project.write(at('about'), 'of a file');
+    assert.deepEqual(skips(await project.run('sync')), { [at('about')]: 'EMPTY_NAME', [at('news')]: 'EMPTY_NAME' });
+    const rows = await project.db.sql('SELECT body FROM pages ORDER BY body');
+    assert.deepEqual(rows, [{ body: 'about' }, { body: 'home' }, { body: 'news' }]);
+  });
+
+  it('is none a new file becomes a row with', async (t) => {
+    const project = await table(t, 'sqlite', [...setUp, "INSERT INTO pages VALUES ('1', 'en', 'home', 'home')"]);
+    for (const slug of ['a', 'b']) {
+      await project.write(at(slug), slug);
+      assert.match((await refusalOf(project.run('sync'))).details.join('\n'), /has no primary key/);
+    }
+    await project.write(at('home'), 'edited');
+    const report = await project.run('sync');
+    assert.deepEqual([report.rows.written, skips(report)], [1, { [at('a')]: 'REFUSED_BY_DATABASE', [at('b')]: 'REFUSED_BY_DATABASE' }]);
+    assert.deepEqual(await project.db.sql('SELECT id, body FROM pages'), [{ id: '1', body: 'edited' }]);
+    assert.deepEqual([await project.read(at('a')), await project.read(at('b'))], ['a', 'b']);
   });
 });
