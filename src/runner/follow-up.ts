@@ -59,6 +59,13 @@ export function followUpOf(
     holds: { set: [], drop: ended },
     meta,
     texts,
+    otherwise: new Map(
+      decisions
+        .filter(({ file, row }) => file || row)
+        .flatMap(({ item: { base, facts } }, index) =>
+          facts.agreedSince ? [[index, { cameFrom: base, agreedSince: facts.agreedSince }] as const] : [],
+        ),
+    ),
   };
   const changes = [set, followUp.drop, conflicts.set, conflicts.drop, ended, Object.keys(meta)];
   const isNeeded = changes.some(({ length }) => length > 0);

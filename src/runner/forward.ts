@@ -2,7 +2,7 @@ import type { Batch, FileChange, Operation } from '../core/batch.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Refusal } from '../core/match.ts';
-import type { BaseEntry, Key } from '../core/model.ts';
+import type { BaseEntry } from '../core/model.ts';
 import type { Completion, Hold, OpenConflict, Tombstone } from '../state/state.ts';
 import { RetryError } from '../store/store.ts';
 import { giveBack } from '../tree/give-back.ts';
@@ -24,6 +24,8 @@ export interface FollowUp {
   meta: Record<string, string | null>;
   /** Texts to keep besides those of the operations. */
   texts: Texts;
+  /** By the index of the operation, what its sides came from where that is not the base the state has; see `ItemFacts.agreedSince`. */
+  otherwise: ReadonlyMap<number, { cameFrom: BaseEntry | null; agreedSince: BaseEntry }>;
 }
 
 export const noFollowUp: FollowUp = {
@@ -33,6 +35,7 @@ export const noFollowUp: FollowUp = {
   holds: { set: [], drop: [] },
   meta: {},
   texts: new Map(),
+  otherwise: new Map(),
 };
 
 /** What the intent itself says about it: all of it for an undo. What else a run would have recorded, the next one finds out again. */
@@ -92,7 +95,12 @@ export async function finishForward(
     else if (deviations.skipped.has(index)) operation.outcome = 'skipped';
   }
   // First the record, then the kept inodes: they may hold the only copy of a text that was written late.
-  const ended = { ...followUp, ...stillOpen(batch, followUp), drop: [...followUp.drop, ...uprooted(batch, outcomes)] };
+  const back = goneBack(followUp, deviations);
+  const ended = {
+    ...followUp,
+    set: [...followUp.set, ...back.set],
+    drop: [...followUp.drop, ...back.drop, ...uprooted(batch, outcomes)],
+  };
   try {
     await state.finish(completion(context, batch, ended, found));
   } catch (error) {
@@ -111,17 +119,13 @@ function uprooted(batch: Batch, outcomes: readonly Outcome[]): BaseEntry[] {
   return batch.operations.flatMap(({ base, outcome }) => (outcome && base.before && placed.has(base.before.path) ? [base.before] : []));
 }
 
-/** What was to be settled stays on record where its item ended otherwise. */
-function stillOpen({ operations }: Batch, { conflicts, holds }: FollowUp): Pick<FollowUp, 'conflicts' | 'holds'> {
-  const idOf = (mapping: string, key: Key): string =>
-    `${mapping} ${JSON.stringify(Object.entries(key).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
-  const left = new Set(
-    operations.flatMap(({ outcome, mapping, key, base, row }) =>
-      outcome ? [key, base.before?.key, row?.keyBefore].flatMap((one) => (one ? idOf(mapping, one) : [])) : [],
-    ),
-  );
-  const isOver = ({ mapping, key }: OpenConflict | Hold): boolean => !left.has(idOf(mapping, key));
-  return { conflicts: { ...conflicts, drop: conflicts.drop.filter(isOver) }, holds: { ...holds, drop: holds.drop.filter(isOver) } };
+/** Where these ended otherwise than planned, base goes back to what both sides came from. */
+function goneBack({ otherwise }: FollowUp, deviations: Deviations): Pick<FollowUp, 'set' | 'drop'> {
+  const left = [...otherwise].filter(([index]) => deviates(deviations, index)).map(([, one]) => one);
+  return {
+    set: left.flatMap(({ cameFrom }) => cameFrom ?? []),
+    drop: left.flatMap(({ cameFrom, agreedSince }) => (cameFrom ? [] : agreedSince)),
+  };
 }
 
 /** Everything is done and recorded by now: what cannot be cleared away is no failure, and the next run clears it away. */

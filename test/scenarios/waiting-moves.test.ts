@@ -31,8 +31,8 @@ describe('a file that was renamed and edited, and has to wait', () => {
     await moveAndEdit(project, markers);
     for (const run of ['sync', 'sync', 'import'] as const) {
       const report = await project.run(run);
-      assert.deepEqual(skips(report), { [at('start')]: 'UNMERGED' }, run);
-      assert.deepEqual(Object.keys(await bodies(project.db)), ['home', 'about'], run);
+      assert.deepEqual(skips(report), { [at('start')]: 'UNMERGED' }, `it is still refused at ${run}`);
+      assert.deepEqual(Object.keys(await bodies(project.db)), ['home', 'about'], `the row stays as it is at ${run}`);
     }
     await project.write(at('start'), `${long('home')}mended\n`);
     const report = await project.run('sync');
@@ -49,7 +49,7 @@ describe('a file that was renamed and edited, and has to wait', () => {
       if (text !== null) await project.write(at('start'), text);
       for (const source of ['cli', 'watcher', 'hook'] as const) {
         const report = await project.run('sync', { source });
-        assert.deepEqual(conflicts(report), [at('start')], `${text} ${source}`);
+        assert.deepEqual(conflicts(report), [at('start')], `it stays one conflict: ${text} ${source}`);
         assert.deepEqual(await bodies(project.db), { home: 'of the row\n', about: long('about') });
       }
     }
