@@ -10,6 +10,7 @@ import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { followUpOfIntent } from './forward.ts';
 import { watchGit } from './git-since.ts';
+import { MOVED_META, readMoved, writeMoved } from './moved.ts';
 import { newBatch } from './new-batch.ts';
 import { requireSameConfig } from './open-context.ts';
 import { neededTexts, recover } from './recovery.ts';
@@ -101,7 +102,8 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
   reversal.alongside = { holds: holds(context, operations, texts), conflicts: reopened };
   await tellStubOnce(context, null);
   try {
-    const deviations = await applyBatch(context, reversal, { texts, followUp: followUpOfIntent(reversal), since, absent: new Map() });
+    const followUp = { ...followUpOfIntent(reversal), meta: await movedBy(context, operations) };
+    const deviations = await applyBatch(context, reversal, { texts, followUp, since, absent: new Map() });
     const isDone = (_: Operation, index: number): boolean => !deviations.conflicts.has(index) && !deviations.skipped.has(index);
     count(report, operations.filter(isDone));
     for (const index of deviations.conflicts.keys()) report.conflicts.push(conflictOf(operations[index]!));
@@ -118,6 +120,21 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
     });
   }
   return { ...report, txid: reversal.txid };
+}
+
+/** What the state has to know of files that stay where base does not have them any more, or that base has again; see `Moved`. */
+async function movedBy({ state }: Context, operations: readonly Operation[]): Promise<Record<string, string | null>> {
+  const meta = await state.meta();
+  const moved = new Map(readMoved(meta));
+  for (const { base, files } of operations) {
+    const [known] = [...moved].find(([, from]) => from === base.before?.path) ?? [];
+    const path = files.findLast(({ after }) => after !== null)?.path ?? known ?? base.before?.path;
+    if (path === undefined || !base.after) continue;
+    if (path === base.after.path) moved.delete(path);
+    else moved.set(path, base.after.path);
+  }
+  const text = writeMoved(moved);
+  return text === (meta[MOVED_META] ?? null) ? {} : { [MOVED_META]: text };
 }
 
 function conflictOf({ path, mapping, key }: Operation): Report['conflicts'][number] {
