@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { KnownStatus } from '../src/git/staged.ts';
 import type { HookCall, HookResult } from '../src/runner/hook.ts';
-import type { Deferral } from '../src/runner/queue.ts';
+import { type Deferral, wordsOf } from '../src/runner/deferral.ts';
 
 /** How long git waits, in milliseconds. */
 export interface Limits {
@@ -75,10 +75,6 @@ function waitingLines(hook: string, why: Deferral): string[] {
   if (pause) return [`Paused by ${pause.who} (${pause.why}); what git changed follows when that ends`];
   const unknown = why.reasons.find(({ kind }) => kind === 'unknown');
   return unknown ? [`Not done yet: ${unknown.why}; the runner keeps trying`] : [];
-}
-
-function wordsOf(why: Deferral): string {
-  return why.kind === 'database' ? why.message : why.reasons.map(({ who, why: told }) => `${who}: ${told}`).join('; ');
 }
 
 async function ownVersion(): Promise<string> {

@@ -3,8 +3,8 @@ import type { Direction } from '../core/batch.ts';
 import { SyncError } from '../core/errors.ts';
 import { RunnerLeft } from './client.ts';
 import type { Context, Progress } from './context.ts';
+import { type Deferral, wordsOf } from './deferral.ts';
 import { packageVersion } from './package-version.ts';
-import type { Deferral } from './queue.ts';
 import { reachRunner } from './reach.ts';
 import type { Report } from './report.ts';
 import { checkTarget } from './target.ts';
@@ -81,10 +81,6 @@ function createPatience(ms: number, pid: number) {
       timer = undefined;
     },
   };
-}
-
-function wordsOf(why: Deferral): string {
-  return why.kind === 'gate' ? why.reasons.map((reason) => `${reason.who}: ${reason.why}`).join('; ') : why.message;
 }
 
 function nameOf(task: Task): string {

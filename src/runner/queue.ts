@@ -5,6 +5,7 @@ import type { Manifest } from '../core/manifest.ts';
 import type { Clock } from '../watch/clock.ts';
 import { createAway } from './away.ts';
 import type { AwayStatus } from './away.ts';
+import type { Deferral } from './deferral.ts';
 import type { BatchFigures, Events } from './events.ts';
 import { type Gate, GateClosed, type Reason } from './gate.ts';
 import { livePass, passOf } from './pass.ts';
@@ -17,9 +18,6 @@ export type Apply<R> = (
   manifest: Manifest,
   context: { options: Options; pass: Pass; signal: AbortSignal; onProgress(progress: unknown): void },
 ) => Promise<R>;
-
-/** Why a manifest has to wait. */
-export type Deferral = { kind: 'gate'; reasons: Reason[] } | { kind: 'database'; code: string; message: string; retryInMs: number };
 
 export interface SubmitOptions {
   options?: Options;

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import type { Deferral } from '../../src/runner/queue.ts';
+import type { Deferral } from '../../src/runner/deferral.ts';
 import { useMariadb } from '../helpers/mariadb.ts';
 import { at } from '../helpers/scenario.ts';
 import { createSite, until } from '../helpers/site.ts';

@@ -14,7 +14,7 @@ beforeEach(async () => {
   await scratch.write('db/a.html', 'a\n');
   await scratch.commit();
   // A package whose command notes what it sees, around the real entry.
-  const real = ['hooks/entry.ts', 'hooks/ask-runner.ts', 'src/git/environment.ts'];
+  const real = ['hooks/entry.ts', 'hooks/ask-runner.ts', 'src/git/environment.ts', 'src/runner/deferral.ts'];
   for (const file of real) await cp(join(root, file), scratch.beside(`package/${file}`));
   await module('package.json', '{ "type": "module", "version": "1.2.3" }');
   await command('');

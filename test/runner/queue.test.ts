@@ -9,7 +9,8 @@ import { createGate, GateClosed } from '../../src/runner/gate.ts';
 import type { Operation } from '../../src/git/busy.ts';
 import { livePass } from '../../src/runner/pass.ts';
 import { createQueue, QueueClosed } from '../../src/runner/queue.ts';
-import type { Apply, Deferral, Queue } from '../../src/runner/queue.ts';
+import type { Apply, Queue } from '../../src/runner/queue.ts';
+import type { Deferral } from '../../src/runner/deferral.ts';
 import { fakeClock } from '../helpers/fake-clock.ts';
 
 interface Report {
