@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { SyncError } from '../core/errors.ts';
+import { isMissing } from '../git/is-missing.ts';
 import { ADDRESS_FILE } from './protocol.ts';
 import { folderId, isPipe } from './socket-path.ts';
 
@@ -35,9 +36,10 @@ export async function listen({ stateFolder, address, onClient }: ListenerOptions
   else await bindAt(server, address);
   // A later error of the listening socket is no reason to fall over: clients take the lock, or wait for it, themselves.
   server.on('error', () => {});
-  const inode = pipe ? null : await inodeOf(address);
+  let inode: bigint | null;
   let note: string;
   try {
+    inode = await inodeOf(address);
     note = await announce(stateFolder, address);
   } catch (cause) {
     // Whoever is not found must not be there either: it would go on without its lock.
@@ -45,7 +47,7 @@ export async function listen({ stateFolder, address, onClient }: ListenerOptions
     if (!pipe) await rm(address, { force: true });
     throw new SyncError('IO', `Saying where the runner listens failed: ${(cause as Error).message}`, { cause });
   }
-  const isOurs = async (): Promise<boolean> => inode === null || (await inodeOf(address)) === inode;
+  const isOurs = async (): Promise<boolean> => pipe || (inode !== null && (await inodeOf(address)) === inode);
   const isNoted = async (): Promise<boolean> => (await readNote(stateFolder)) === note;
 
   return {
@@ -54,7 +56,7 @@ export async function listen({ stateFolder, address, onClient }: ListenerOptions
     async withdraw() {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       if (await isNoted()) await rm(join(stateFolder, ADDRESS_FILE), { force: true });
-      if (inode !== null && (await isOurs())) await rm(address, { force: true });
+      if (!pipe && (await isOurs())) await rm(address, { force: true });
       return { ended };
     },
   };
@@ -125,15 +127,16 @@ function readNote(stateFolder: string): Promise<string | null> {
   return orNull(readFile(join(stateFolder, ADDRESS_FILE), 'utf8'));
 }
 
-async function inodeOf(path: string): Promise<bigint | null> {
-  return (await orNull(lstat(path, { bigint: true })))?.ino ?? null;
+/** Null for a pipe, which is in no folder. */
+async function inodeOf(address: string): Promise<bigint | null> {
+  return isPipe(address) ? null : ((await orNull(lstat(address, { bigint: true })))?.ino ?? null);
 }
 
 async function orNull<T>(looked: Promise<T>): Promise<T | null> {
   try {
     return await looked;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (isMissing(error)) return null;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import { isMissing } from '../git/is-missing.ts';
 import type { Clock } from '../watch/clock.ts';
 import { watchNames } from '../watch/names.ts';
 import type { Watching } from '../watch/names.ts';
@@ -55,7 +56,7 @@ export async function stayFound({ server, stateFolder, clock, events, leave }: S
       if (!(await server.stayFound()) || ending.signal.aborted) return;
       socket?.close();
       socket = watchSocket();
-      warn(`The socket was removed; listening anew on "${server.address}"`);
+      warn(`Nobody could find the socket any more; listening anew on "${server.address}"`);
       told = '';
     } catch (error) {
       const message = `Nobody can reach this process any more: ${(error as Error).message}`;
@@ -88,7 +89,7 @@ async function isStill(folder: string, id: string): Promise<boolean> {
   try {
     return (await folderId(folder)) === id;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }
