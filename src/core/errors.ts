@@ -16,7 +16,7 @@ export const errorCodes = {
   IO: { exit: 5, means: 'reading or writing a file failed' },
   VERIFY: { exit: 5, means: 'what was read back is not what was written' },
   DATABASE: { exit: 5, means: 'the database reported an error' },
-  UNSTABLE: { exit: 5, means: 'rows or files kept changing while the batch was planned' },
+  UNSTABLE: { exit: 5, means: 'rows, files or the configuration changed while the batch was planned' },
   INTERNAL: { exit: 5, means: 'a defect in sync-run' },
   LOCKED: { exit: 6, means: 'another run holds the lock' },
 } as const;

@@ -1,5 +1,5 @@
 import type { Digest } from './digest.ts';
-import { type BaseEntry, type FileSeen, isNamed, type Key, type Mapping, type RowSeen } from './model.ts';
+import { type BaseEntry, type FileSeen, isComplete, type Key, type Mapping, type RowSeen } from './model.ts';
 import { type Item, type ItemFacts, noFacts } from './plan.ts';
 import type { SkipCode } from './skips.ts';
 
@@ -53,7 +53,7 @@ type Draft = { base: BaseEntry | null; file: FileSide | null; row: RowSide | nul
  */
 export function match(findings: Findings, factsOf: (path: string) => ItemFacts = () => noFacts): Matched {
   const { mapping } = findings;
-  const rows = new Leftovers(findings.rows, (row, index) => (isNamed(row.seen.pk) ? row.seen.pk : `${index}`));
+  const rows = new Leftovers(findings.rows, (row, index) => (isComplete(row.seen.pk) ? row.seen.pk : `${index}`));
   const files = new Leftovers(findings.files, (file) => file.seen.path);
   const forgotten: BaseEntry[] = [];
   const drafts: Draft[] = [];

@@ -65,7 +65,7 @@ export interface MappingRules {
 export type PrimaryKey = string;
 
 /** Whether no part of it is NULL: SQLite lets many rows have such a key. */
-export function isNamed(pk: PrimaryKey): boolean {
+export function isComplete(pk: PrimaryKey): boolean {
   return !pk.includes('null') || !(JSON.parse(pk) as unknown[]).includes(null);
 }
 

@@ -4,6 +4,8 @@ import type { BaseEntry } from './model.ts';
 
 export interface MovedOutFindings {
   base: readonly BaseEntry[];
+  /** Whether a file that was not found is known not to be there. */
+  isGone(entry: BaseEntry): boolean;
   rows: readonly RowSide[];
   /** Of the mapping: those an exclude pattern matches, and the others. */
   files: { excluded: readonly FileSide[]; others: readonly FileSide[] };
@@ -16,12 +18,12 @@ export interface MovedOutFindings {
  * so: the file is not gone, and its row is not to be deleted. Git or an earlier look says so, or the text both sides agreed on, where just
  * one such item lacks its file and just one file that base does not know has that text.
  */
-export function movedOut({ base, rows, files, renames }: MovedOutFindings): Map<BaseEntry, string> {
+export function movedOut({ base, isGone, rows, files, renames }: MovedOutFindings): Map<BaseEntry, string> {
   const found = new Map<BaseEntry, string>();
   if (files.excluded.length === 0) return found;
   const present = new Set([...files.excluded, ...files.others].map(({ seen }) => seen.path));
   const withRow = new Set(rows.map(({ seen }) => seen.pk));
-  const lost = base.filter(({ path, pk }) => !present.has(path) && withRow.has(pk));
+  const lost = base.filter((entry) => !present.has(entry.path) && withRow.has(entry.pk) && isGone(entry));
   if (lost.length === 0) return found;
   const targets = new Map([...renames].map(([to, from]) => [from, to]));
   const excluded = new Set(files.excluded.map(({ seen }) => seen.path));

@@ -13,7 +13,6 @@ import { watchGit } from './git-since.ts';
 import { look } from './look.ts';
 import { gather } from './material.ts';
 import { newBatch } from './new-batch.ts';
-import { requireSameConfig } from './open-context.ts';
 import { joinFileChanges, toOperation } from './operations.ts';
 import { guardMassChange, itemId, planBatch } from './plan-batch.ts';
 import { emptyReport, type Report } from './report.ts';
@@ -50,7 +49,6 @@ export class MovedItems extends Unstable {
 export async function attempt(context: Context, request: Request, refused: Map<string, Refusal>): Promise<Report> {
   await checkTarget(context);
   const since = await watchGit(context, request);
-  await requireSameConfig(context);
   context.progress({ step: 'scan', done: 0, total: 0 });
   const snapshot = await look(context, request);
   await breathe();
@@ -89,7 +87,7 @@ export async function attempt(context: Context, request: Request, refused: Map<s
   await breathe();
   const followUp = followUpOf(snapshot, decisions, gathered.material, request);
   // Before the intent: whoever finishes this batch must know for which database it was planned.
-  await rememberTarget(context);
+  if (operations.length > 0 || followUp.isNeeded) await rememberTarget(context);
   if (operations.length === 0) {
     if (followUp.isNeeded) await context.state.record({ ...followUp, blobs: followUp.texts });
     if (refusedWhileWriting(refused)) throw refusedEverything(refused);
@@ -118,15 +116,17 @@ export async function attempt(context: Context, request: Request, refused: Map<s
 
 /** Of rows to be deleted, where their file was; left out where another item's file stands by now. */
 function absentOf(acting: readonly Decision[], { items }: Snapshot): Map<number, string> {
+  const absent = new Map(
+    acting.flatMap(({ item: { base, file }, row }, index) =>
+      row?.kind === 'delete' && base && !file ? [[index, base.path] as const] : [],
+    ),
+  );
+  if (absent.size === 0) return absent;
   const taken = new Set([
     ...items.flatMap(({ file }) => file?.seen.path ?? []),
     ...acting.flatMap(({ file }) => (file?.kind === 'write' ? file.path : [])),
   ]);
-  return new Map(
-    acting.flatMap(({ item: { base, file }, row }, index) =>
-      row?.kind === 'delete' && base && !file && !taken.has(base.path) ? [[index, base.path] as const] : [],
-    ),
-  );
+  return new Map([...absent].filter(([, path]) => !taken.has(path)));
 }
 
 async function apply(context: Context, batch: Batch, planned: Planned, acting: Decision[]): Promise<Deviations> {

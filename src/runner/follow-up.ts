@@ -5,7 +5,7 @@ import type { BaseEntry } from '../core/model.ts';
 import type { Decision } from '../core/plan.ts';
 import type { Hold, OpenConflict } from '../state/state.ts';
 import type { FollowUp } from './forward.ts';
-import { MOVED_META, movedOf, writeMoved } from './moved.ts';
+import { movedByRun } from './moved.ts';
 import { adopted, isSuperseded, type Material } from './operations.ts';
 import { itemId } from './plan-batch.ts';
 import type { Request } from './request.ts';
@@ -51,7 +51,7 @@ export function followUpOf(
   const seesCommit = everything && (request.direction !== 'export' || snapshot.meta.head === undefined);
   const seen = { head: snapshot.git.head, headLog: String(snapshot.git.headLog) };
   const moved = seen.head !== (snapshot.meta.head ?? null) || seen.headLog !== (snapshot.meta.headLog ?? '0');
-  const meta: Record<string, string | null> = { ...(seesCommit && moved && seen), ...waiting(snapshot, decisions) };
+  const meta: Record<string, string | null> = { ...(seesCommit && moved && seen), ...movedByRun(snapshot, decisions) };
   const followUp = {
     set,
     drop: [...drop, ...(everything ? snapshot.forgotten : [])],
@@ -70,14 +70,6 @@ export function followUpOf(
   const changes = [set, followUp.drop, conflicts.set, conflicts.drop, ended, Object.keys(meta)];
   const isNeeded = changes.some(({ length }) => length > 0);
   return { ...followUp, isNeeded };
-}
-
-/** Items that are left with their file under another name; see `Moved`. */
-function waiting({ items, movedOut, meta }: Snapshot, decisions: readonly Decision[]): Record<string, string | null> {
-  if (movedOut === null) return {};
-  const carried = new Set(decisions.filter(({ file, row, adopt }) => file || row || adopt).map(({ item }) => item));
-  const moved = writeMoved(new Map([...movedOf(items.filter((item) => !carried.has(item))), ...movedOut]));
-  return moved === (meta[MOVED_META] ?? null) ? {} : { [MOVED_META]: moved };
 }
 
 /** In sync, but recorded under a mapping that has changed since: from now on it is agreed under the new one. */

@@ -1,10 +1,10 @@
 import type { FileChange } from '../core/batch.ts';
-import { digest } from '../core/digest.ts';
 import { operations } from '../git/busy.ts';
 import { fingerprint } from '../git/fingerprint.ts';
 import { isLock, waitForLocks } from '../git/locks.ts';
-import { readBytes } from '../tree/read.ts';
+import { readDigests } from '../tree/read.ts';
 import type { Context } from './context.ts';
+import { requireSameConfig } from './open-context.ts';
 import type { Request } from './request.ts';
 
 /** What git did to HEAD or the index since a moment: nothing, something that is over, or something that it is at now. */
@@ -13,7 +13,12 @@ export type GitSince = () => Promise<'nothing' | 'moved' | 'at work'>;
 /** For work that git itself waits for. */
 export const gitWaits: GitSince = async () => 'nothing';
 
-/** Waits for git, and watches it from then on. */
+/**
+ * Waits for git where nothing of git waits for this, and watches it from then on.
+ *
+ * @throws {SyncError} `LOCKED` if git is at work for too long, `UNSTABLE` if the configuration is another one by then
+ * @throws {GateClosed} in a runner, where git is at work
+ */
 export async function watchGit(context: Context, request: Pick<Request, 'byGit' | 'dryRun' | 'lockTimeout'>): Promise<GitSince> {
   const { repository, gate } = context;
   if (request.byGit) return gitWaits;
@@ -23,6 +28,7 @@ export async function watchGit(context: Context, request: Pick<Request, 'byGit' 
   const stayedOpen = gate?.mark() ?? (async () => true);
   // The gate of a runner that does not watch learns of git by looking only.
   const before = await fingerprint(repository);
+  await requireSameConfig(context);
   return async () => {
     if ((await operations(repository)).some(({ operation }) => isLock(operation))) return 'at work';
     return (await stayedOpen()) && (await fingerprint(repository)) === before ? 'nothing' : 'moved';
@@ -38,13 +44,11 @@ export async function touchedByGit(top: string, since: GitSince, placed: readonl
   const git = await since();
   if (git === 'nothing') return [];
   if (git === 'at work') return placed;
-  // A path can be left by one item and taken by another one.
-  const wanted = new Map(
-    placed.toSorted((a, b) => Number(a.after !== null) - Number(b.after !== null)).map(({ path, after }) => [path, after]),
+  // A path that one item left can be one that another item took.
+  const wanted = new Map(placed.flatMap(({ path, after }) => (after === null ? [] : [[path, after] as const])));
+  const found = await readDigests(
+    top,
+    placed.map(({ path }) => path),
   );
-  const found = await readBytes(top, [...wanted.keys()]);
-  return placed.filter(({ path }) => {
-    const bytes = found.get(path);
-    return (bytes ? digest(bytes) : null) !== wanted.get(path);
-  });
+  return placed.filter(({ path }) => found.get(path) !== wanted.get(path));
 }

@@ -3,7 +3,7 @@ import type { Batch, Operation, RowChange } from '../core/batch.ts';
 import { type Digest, EMPTY_DIGEST } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import { keyId, type Refusal } from '../core/match.ts';
-import { isNamed, type Key, type RowImage } from '../core/model.ts';
+import { isComplete, type Key, type RowImage } from '../core/model.ts';
 import type { RowShape } from '../core/table.ts';
 import { type LockedRow, type LockedSeen, RefusedError, type Session } from '../store/store.ts';
 import type { Context } from './context.ts';
@@ -193,7 +193,7 @@ export async function writeRow(
   if (change.kind === 'delete') done = await session.delete(shape, change.pk ?? '', before);
   else if (change.kind === 'insert') {
     change.pk = await session.insert(shape, change.set, textOf(texts, change.textAfter));
-    if (change.pk !== null && !isNamed(change.pk)) throw new RefusedError('The new row has no primary key: the database left it NULL');
+    if (change.pk !== null && !isComplete(change.pk)) throw new RefusedError('The new row has no primary key: the database left it NULL');
   } else if (temporaryKey) done = await session.update(shape, change.pk ?? '', keyImage(temporaryKey), null, before);
   else {
     const text = change.textAfter === change.textBefore ? null : textOf(texts, change.textAfter);

@@ -6,7 +6,7 @@ import { SyncError } from '../core/errors.ts';
 import { movedOut } from '../core/moved-out.ts';
 import { keyOf, type Lookups, type Names, pathOf, readNames } from '../core/item-path.ts';
 import { type FileSide, keyId, match, type Refusal, type RowSide } from '../core/match.ts';
-import { type BaseEntry, type FileSeen, isNamed, type Mapping, type RowSeen } from '../core/model.ts';
+import { type BaseEntry, type FileSeen, isComplete, type Mapping, type RowSeen } from '../core/model.ts';
 import { canonical } from '../core/newlines.ts';
 import type { Item } from '../core/plan.ts';
 import { type Skip, skipAt } from '../core/skips.ts';
@@ -95,8 +95,11 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     const inScope = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
     // And a file takes its row.
     const inside = sides.files.filter(({ seen }) => !excluded(seen.path));
+    // What cannot be read, or is not checked out, is not known to be gone.
+    const isGone = ({ path }: BaseEntry): boolean => !skipAt(unreadable, path) && !factsOf(git, absent, path).sparse;
     const gone = movedOut({
       base: inScope,
+      isGone,
       rows: sides.rows,
       files: { excluded: sides.files.filter(({ seen }) => excluded(seen.path)), others: inside },
       renames,
@@ -117,8 +120,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds))) {
       items.push(mapping.rules.inherits ? { ...item, facts: { ...item.facts, inherited: inherited(item) } } : item);
     }
-    // What cannot be read, or is not checked out, is not known to be gone: without its base a deleted row would come back from the file.
-    const isGone = ({ path }: BaseEntry): boolean => !skipAt(unreadable, path) && !factsOf(git, absent, path).sparse;
+    // Without its base a deleted row would come back from a file that is there after all.
     forgotten.push(...matched.forgotten.filter(isGone));
   }
   await breathe();
@@ -228,7 +230,7 @@ async function readOutside(context: Context, base: BaseEntry[], scanned: FileSee
 function rowSide(mapping: Mapping, root: string, seen: RowSeen, text: Digest, lookups: Lookups): RowSide {
   const place = pathOf(mapping, root, seen.key, lookups);
   if (!('path' in place)) return { seen, text, path: null, refusal: place.refusal };
-  return { seen, text, path: place.path, refusal: isNamed(seen.pk) ? null : nameless };
+  return { seen, text, path: place.path, refusal: isComplete(seen.pk) ? null : nameless };
 }
 
 /** Where the primary key may be NULL, as in SQLite, many rows can have it. */

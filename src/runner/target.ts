@@ -10,8 +10,7 @@ import { treeId } from './tree-id.ts';
  */
 export async function checkTarget(context: Pick<Context, 'state' | 'store'>): Promise<void> {
   const { state } = context;
-  const meta = await state.meta();
-  const { txid: last } = await checkIdentity(context);
+  const { meta, txid: last } = await checkIdentity(context);
   if (!meta.tree || meta.rowTxid === undefined) return;
   if (last === meta.rowTxid) return;
   // What a crash cut short is in the database or fenced there before the state says so; whoever writes has settled it by now.
@@ -20,7 +19,10 @@ export async function checkTarget(context: Pick<Context, 'state' | 'store'>): Pr
 }
 
 /** The part of it that holds for an unfinished batch, too, whose txid may be in the database or not. */
-export async function checkIdentity({ state, store }: Pick<Context, 'state' | 'store'>): ReturnType<Context['store']['identity']> {
+export async function checkIdentity({
+  state,
+  store,
+}: Pick<Context, 'state' | 'store'>): Promise<{ meta: Record<string, string>; txid: string | null }> {
   const meta = await state.meta();
   const identity = await store.identity(meta.tree);
   if (meta.targetId ? identity.id !== meta.targetId : meta.targetServer && meta.targetServer !== identity.server) {
@@ -28,7 +30,7 @@ export async function checkIdentity({ state, store }: Pick<Context, 'state' | 's
       hint: 'Check SYNC_RUN_DATABASE_URL; if the database was replaced on purpose: npx sync-run init --new-target',
     });
   }
-  return identity;
+  return { meta, txid: identity.txid };
 }
 
 /** Makes the database ready for row writes, once, and remembers which one it is. */

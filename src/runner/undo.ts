@@ -10,9 +10,8 @@ import { applyBatch } from './batch.ts';
 import type { Context } from './context.ts';
 import { followUpOfIntent } from './forward.ts';
 import { watchGit } from './git-since.ts';
-import { MOVED_META, readMoved, writeMoved } from './moved.ts';
+import { movedByUndo } from './moved.ts';
 import { newBatch } from './new-batch.ts';
-import { requireSameConfig } from './open-context.ts';
 import { neededTexts, recover } from './recovery.ts';
 import { emptyReport, type Report } from './report.ts';
 import { type Refused, reverseAll } from './reverse.ts';
@@ -84,7 +83,6 @@ async function doneBefore({ state }: Context, txid: string | null, last: string 
 async function attempt(context: Context, options: UndoOptions, refused: Refused = new Map()): Promise<Report> {
   await checkTarget(context);
   const since = await watchGit(context, byHand(options));
-  await requireSameConfig(context);
   const batch = await findBatch(context, options.txid);
   const texts = await context.state.blobs(neededTexts(batch));
   const report = emptyReport('undo', options.dryRun);
@@ -102,7 +100,7 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
   reversal.alongside = { holds: holds(context, operations, texts), conflicts: reopened };
   await tellStubOnce(context, null);
   try {
-    const followUp = { ...followUpOfIntent(reversal), meta: await movedBy(context, operations) };
+    const followUp = { ...followUpOfIntent(reversal), meta: movedByUndo(await context.state.meta(), operations) };
     const deviations = await applyBatch(context, reversal, { texts, followUp, since, absent: new Map() });
     const isDone = (_: Operation, index: number): boolean => !deviations.conflicts.has(index) && !deviations.skipped.has(index);
     count(report, operations.filter(isDone));
@@ -120,21 +118,6 @@ async function attempt(context: Context, options: UndoOptions, refused: Refused 
     });
   }
   return { ...report, txid: reversal.txid };
-}
-
-/** What the state has to know of files that stay where base does not have them any more, or that base has again; see `Moved`. */
-async function movedBy({ state }: Context, operations: readonly Operation[]): Promise<Record<string, string | null>> {
-  const meta = await state.meta();
-  const moved = new Map(readMoved(meta));
-  for (const { base, files } of operations) {
-    const [known] = [...moved].find(([, from]) => from === base.before?.path) ?? [];
-    const path = files.findLast(({ after }) => after !== null)?.path ?? known ?? base.before?.path;
-    if (path === undefined || !base.after) continue;
-    if (path === base.after.path) moved.delete(path);
-    else moved.set(path, base.after.path);
-  }
-  const text = writeMoved(moved);
-  return text === (meta[MOVED_META] ?? null) ? {} : { [MOVED_META]: text };
 }
 
 function conflictOf({ path, mapping, key }: Operation): Report['conflicts'][number] {

@@ -1,3 +1,4 @@
+import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
 import type { FileSeen } from '../core/model.ts';
 import { type Dir, openDir } from './dir.ts';
@@ -36,8 +37,17 @@ export async function readFileSeen(top: string, path: string): Promise<{ seen: F
  *
  * @throws {SyncError} `IO` where a file cannot be read
  */
-export async function readBytes(top: string, paths: readonly string[]): Promise<Map<string, Uint8Array>> {
-  const texts = new Map<string, Uint8Array>();
+export function readBytes(top: string, paths: readonly string[]): Promise<Map<string, Uint8Array>> {
+  return readEach(top, paths, (bytes) => bytes);
+}
+
+/** The same, of any number of files: only their digests are kept. */
+export function readDigests(top: string, paths: readonly string[]): Promise<Map<string, Digest>> {
+  return readEach(top, paths, digest);
+}
+
+async function readEach<T>(top: string, paths: readonly string[], of: (bytes: Uint8Array) => T): Promise<Map<string, T>> {
+  const found = new Map<string, T>();
   const groups = groupByDir(paths, (path) => path);
   await forEachLimited(groups, DIRECTORIES, async ([relative, members]) => {
     let dir: Dir;
@@ -49,12 +59,12 @@ export async function readBytes(top: string, paths: readonly string[]): Promise<
     }
     try {
       await forEachLimited(members, FILES, async (path) => {
-        const found = await readAt(dir, nameOf(path));
-        if (found.kind === 'file') texts.set(path, found.bytes);
+        const file = await readAt(dir, nameOf(path));
+        if (file.kind === 'file') found.set(path, of(file.bytes));
       });
     } finally {
       await dir.close();
     }
   });
-  return texts;
+  return found;
 }

@@ -263,3 +263,16 @@ it('a copy of a tree whose runner is at work is a tree of its own, and once it h
   assert.ok(failed?.type === 'batch-failed' && failed.code === 'WRONG_TARGET', JSON.stringify(runner.seen.all));
   assert.deepEqual(await site.rows(), { home: 'edited in the copy', about: 'committed in the copy' });
 });
+
+describe('a run that finds nothing at all', () => {
+  it('does not count as synced with that database', async (t) => {
+    const project = await createProject(t, { engine: 'sqlite' });
+    assert.equal((await project.run('sync')).txid, null);
+    const other = await createDatabase('sqlite', project.repo.beside('other.db'));
+    await createPages(other);
+    await addPages(other, { home: 'home' });
+    const right = projectOf(project.repo, other);
+    assert.equal((await right.run('sync')).files.written, 1);
+    assert.equal((await refusalOf(project.run('sync'))).code, 'WRONG_TARGET');
+  });
+});

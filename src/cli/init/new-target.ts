@@ -1,5 +1,5 @@
 import type { Context } from '../../runner/context.ts';
-import { MOVED_META } from '../../runner/moved.ts';
+import { noneMoved } from '../../runner/moved.ts';
 import { takeBack } from '../../runner/recovery.ts';
 import { withLock } from '../../runner/run.ts';
 
@@ -10,6 +10,6 @@ export function forgetTarget(context: Context, { lockTimeout }: { lockTimeout: n
     const unfinished = await state.intent();
     if (unfinished) await takeBack(context, unfinished);
     await state.forgetBase();
-    await state.setMeta({ targetId: null, targetServer: null, rowTxid: null, tree: null, [MOVED_META]: null });
+    await state.setMeta({ targetId: null, targetServer: null, rowTxid: null, tree: null, ...noneMoved });
   });
 }
