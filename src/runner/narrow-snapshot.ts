@@ -10,7 +10,8 @@ import { readFileSeen } from '../tree/read.ts';
 import type { Context } from './context.ts';
 import { nothingAbsent } from './git-facts.ts';
 import { withRecords } from './remembered.ts';
-import { excluder, type Snapshot } from './snapshot.ts';
+import { excluder } from './scope.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /**
  * Looks at a few saved files only, so that a save is in its row in a moment whatever the size of the tree. It is for the plain case: files

@@ -1,9 +1,7 @@
-import picomatch from 'picomatch';
 import type { CheckedMapping } from '../config/check.ts';
 import { refuseBlocked, refuseCollisions, refuseDuplicates, refuseUnsafe } from '../core/blocked.ts';
 import { digest, type Digest } from '../core/digest.ts';
 import { SyncError } from '../core/errors.ts';
-import { movedOut } from '../core/moved-out.ts';
 import { keyOf, type Lookups, type Names, pathOf, readNames } from '../core/item-path.ts';
 import { type FileSide, keyId, match, type Refusal, type RowSide } from '../core/match.ts';
 import { type BaseEntry, type FileSeen, isComplete, type Mapping, type RowSeen } from '../core/model.ts';
@@ -20,6 +18,7 @@ import { type AbsentFacts, factsOf, type GitFacts, nothingAbsent, readAbsentFact
 import { readBase } from './read-base.ts';
 import { type Moved, readMoved } from './moved.ts';
 import { withRecords } from './remembered.ts';
+import { excluder, scopeOf } from './scope.ts';
 
 /** Both sides and the base at one moment, paired into items. */
 export interface Snapshot {
@@ -69,15 +68,15 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
   const owners = new Map(base.map((entry) => [`${entry.mapping} ${entry.path}`, entry]));
   const claims = claimsOf(base, found);
   const renames = new Map([...readMoved(meta), ...git.renames]);
-  const out = new Map<string, string>();
+  const movedOut = new Map<string, string>();
   const skips: Skip[] = [...tree.skips, ...outside.skips];
   const unreadable = new Map(skips.map((skip) => [skip.path, skip]));
   const items: Item[] = [];
   const forgotten: BaseEntry[] = base.filter((entry) => !context.mappings.some(({ mapping }) => mapping.name === entry.mapping));
   for (const { mapping } of context.mappings) {
     const lookups = found.get(mapping.name)?.lookups ?? new Map<string, Names>();
-    const excluded = excluder(mapping, config.root);
     const sides = {
+      base: base.filter((entry) => entry.mapping === mapping.name),
       rows: rowSides.get(mapping.name) ?? [],
       files: (
         await mapCalmly(files, (file) => {
@@ -87,35 +86,13 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
       ).flat(),
     };
     refuseDuplicates(mapping, sides.rows);
-    // A row that was renamed to an excluded path takes its file out of scope with it.
-    const away = new Set(sides.rows.filter((row) => excluded(row.path)).map((row) => row.seen.pk));
-    const withoutRow = new Set(base.filter((entry) => entry.mapping === mapping.name && away.has(entry.pk)).map(({ path }) => path));
-    const left = [...sides.rows.map((row) => row.path), ...sides.files.map((file) => file.seen.path)].filter(excluded);
-    for (const path of new Set(left)) skips.push({ path: path ?? '', code: 'EXCLUDED', message: 'An exclude pattern matches' });
-    const inScope = base.filter((entry) => entry.mapping === mapping.name && !excluded(entry.path) && !away.has(entry.pk));
-    // And a file takes its row.
-    const inside = sides.files.filter(({ seen }) => !excluded(seen.path));
     // What cannot be read, or is not checked out, is not known to be gone.
     const isGone = ({ path }: BaseEntry): boolean => !skipAt(unreadable, path) && !factsOf(git, absent, path).sparse;
-    const gone = movedOut({
-      base: inScope,
-      isGone,
-      rows: sides.rows,
-      files: { excluded: sides.files.filter(({ seen }) => excluded(seen.path)), others: inside },
-      renames,
-    });
-    for (const [{ path }, to] of gone) {
-      out.set(to, path);
-      skips.push({ path, code: 'EXCLUDED', message: `Its file was moved to "${to}", which an exclude pattern matches` });
-    }
-    const withoutFile = new Set([...gone.keys()].map(({ pk }) => pk));
-    const own = inScope.filter((entry) => !gone.has(entry));
-    const kept = {
-      rows: sides.rows.filter((row) => !excluded(row.path) && !withoutFile.has(row.seen.pk)),
-      files: inside.filter((file) => !withoutRow.has(file.seen.path)),
-    };
-    const inherited = inheritance(mapping, kept.rows);
-    const matched = match({ mapping, base: own, ...kept, renames }, (path) => factsOf(git, absent, path));
+    const scope = scopeOf({ mapping, root: config.root }, sides, renames, isGone);
+    skips.push(...scope.skips);
+    for (const [to, from] of scope.movedOut) movedOut.set(to, from);
+    const inherited = inheritance(mapping, scope.rows);
+    const matched = match({ mapping, ...scope, renames }, (path) => factsOf(git, absent, path));
     await breathe();
     for (const item of await mapCalmly(matched.items, (one) => withRecords(one, conflicts, holds))) {
       items.push(mapping.rules.inherits ? { ...item, facts: { ...item.facts, inherited: inherited(item) } } : item);
@@ -139,7 +116,7 @@ export async function takeSnapshot(context: Context, indexFile: string | null = 
     conflicts,
     holds,
     lookups: new Map([...found].map(([name, { lookups }]) => [name, lookups])),
-    movedOut: out,
+    movedOut,
     texts,
     leftovers: tree.leftovers,
   };
@@ -254,13 +231,6 @@ function fileSide(mapping: Mapping, root: string, seen: FileSeen, lookups: Looku
   if (!known) return [];
   const home = pathOf(mapping, root, known.key, lookups);
   return [{ seen, text, key: known.key, refusal: null, ...('path' in home && home.path !== seen.path && { home: home.path }) }];
-}
-
-/** Says which paths an `exclude` pattern takes out of the mapping. */
-export function excluder(mapping: Mapping, root: string): (path: string | null) => boolean {
-  if (mapping.exclude.length === 0) return () => false;
-  const isMatch = picomatch(mapping.exclude, { dot: true });
-  return (path) => path !== null && path.startsWith(`${root}/`) && isMatch(path.slice(root.length + 1));
 }
 
 /** For mappings whose rows inherit: the text each key would have without a row of its own. */
